@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Deadlines: a frame of the core's own, below the operation it limits. When the operation ends in
+ * time the frame is simply returned through; when the moment comes first, the task is unwound
+ * down to it.
+ */
+#include "internal.h"
+
+struct deadline {
+    sos_frame frame;
+    sos_task *task;
+    struct sos_link link;
+};
+
+static int deadline(sos_task *task, void *memory)
+{
+    struct deadline *self = memory;
+    if (self->link.kind == SOS_DEADLINE_)
+        sos_timer_cancel_(task->os, &self->link);
+    self->frame.resume = SOS_RESUME_UNWIND_; /* the status of the operation goes through */
+    return SOS_DONE_;
+}
+
+bool sos_deadline_open_(sos_task *task, int64_t us)
+{
+    sos_check_running_(task);
+    if (us < 0) {
+        task->status = SOS_EINVAL;
+        return false;
+    }
+    struct deadline fresh = { .task = task };
+    sos_frame *frame = sos_frame_push_(task, deadline, &fresh, sizeof fresh);
+    if (frame == NULL) {
+        task->status = SOS_ENOMEM;
+        return false;
+    }
+    struct deadline *self = (struct deadline *)(void *)frame;
+    frame->resume = 1; /* it has something to undo from the start */
+    if (us == SOS_FOREVER)
+        return true;
+    self->link.kind = SOS_DEADLINE_;
+    sos_timer_arm_(task->os, &self->link, sos_due_after_(task->os, us));
+    return true;
+}
+
+sos_op sos_deadline_pass_(sos_task *task, sos_op op)
+{
+    if (op.outcome_ == SOS_DONE_) {
+        deadline(task, task->frame);
+        sos_frame_pop_(task);
+    }
+    return op;
+}
+
+sos_op sos_deadline_failed_(void)
+{
+    return (sos_op){ SOS_DONE_ };
+}
+
+void sos_deadline_expire_(struct sos_link *link)
+{
+    struct deadline *self = CONTAINER_(link, struct deadline, link);
+    sos_task *task = self->task;
+    /* A result that came in the same pass goes first: look again in the next one. */
+    if (sos_is_runnable_(task) && task->link.order == task->os->pass) {
+        uint64_t due = link->due;
+        link->kind = SOS_DEADLINE_;
+        sos_timer_arm_(task->os, link, due);
+        return;
+    }
+    self->frame.flags |= SOS_EXPIRED_;
+    sos_unregister_(task);
+    sos_unwind_(task);
+}

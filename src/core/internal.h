@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the core share. Names that are shared but not public end in `_`.
+ *
+ * Invariants, true whenever no function of the core is on the stack:
+ *  - A runnable task (kind SOS_RUNNABLE, or any kind with SOS_GRANTED_) stands in exactly one
+ *    ready queue, that of its level. The running task stays at its place there until it
+ *    suspends; a yield of the front task is therefore one store.
+ *  - A task that sleeps stands in the timers; one that waits for an object stands in the list of
+ *    that object; one that waits for a signal, or for several tasks, stands nowhere.
+ *  - An ended task (SOS_ENDED) stands nowhere but in the pid table and in its parent's children.
+ *
+ *      spawn -> RUNNABLE -> (runs) -> waits -> RUNNABLE ...
+ *                               \-> ENDED -> record gone (joined, released, parent's end)
+ */
+#ifndef SMALLOS_CORE_INTERNAL_H
+#define SMALLOS_CORE_INTERNAL_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "smallos/async.h"
+#include "smallos/inspect.h"
+#include "smallos/io.h"
+#include "smallos/kernel.h"
+#include "smallos/output.h"
+#include "smallos/policy.h"
+#include "smallos/runtime.h"
+#include "smallos/sync.h"
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memmove(void *to, const void *from, size_t size);
+void *memset(void *to, int byte, size_t size);
+int memcmp(const void *a, const void *b, size_t size);
+
+#define LIKELY_(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY_(x) __builtin_expect(!!(x), 0)
+#define CONTAINER_(pointer, type, member)                                                          \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+/* Pids and sizes within one chunk: two bytes where memory is scarce. */
+#if UINTPTR_MAX > 0xFFFFFFFFu
+typedef uint32_t sos_index_;
+#else
+typedef uint16_t sos_index_;
+#endif
+#define NO_INDEX_ ((sos_index_)-1)
+
+enum {
+    /* in link.kind, beside enum sos_wait */
+    SOS_GRANTED_ = 0x80,  /* runnable, and owns what it waited for until its step begins */
+    SOS_DEADLINE_ = 0x40, /* the link of a deadline, armed */
+    SOS_RECORD_ = 0x41,   /* the link of a struct sos_join */
+
+    /* in link.flags of a task */
+    SOS_WATCHER_ = 1,
+    SOS_DETACHED_ = 2,
+    SOS_KILLED_ = 4,   /* unwinds to the bottom as soon as it is back in the scheduler */
+    SOS_EXTRAS_ = 8,   /* a struct sos_extras_ stands between task and first frame */
+    SOS_EXTERNAL_ = 16,
+    SOS_DYING_ = 32,   /* on the stack of tasks that are being unwound */
+    SOS_TREE_ = 64,    /* its descendants are to be killed before it */
+    SOS_REPORTED_ = 128, /* its failure has been reported, or somebody joined it */
+
+    /* in frame.flags */
+    SOS_CHUNK_ = 1,   /* the first frame in a chunk */
+    SOS_EXPIRED_ = 2, /* a deadline that has passed: unwinding stops here */
+
+    SOS_AWAITS_PER_STEP_ = 64,
+    SOS_LEVELS_MAX_ = 256
+};
+
+struct sos_task {
+    struct sos_link link; /* first: a link of a task is the task */
+    struct sos_frame *frame; /* the innermost */
+    sos *os;
+    int status;
+    uint32_t signals;
+
+    const char *name;
+    struct sos_link *joiners; /* circular: tasks and records that wait for the end */
+    sos_index_ parent, first_child;
+    sos_index_ next_sibling, prev_sibling; /* the first child's prev is the last */
+    sos_index_ pid;
+    sos_index_ room; /* bytes free in the chunk of the innermost frame */
+    uint32_t lap;
+};
+
+/* What few tasks have. */
+struct sos_extras_ {
+    sos_signal_handler on_signal;
+    void *context;
+    uint64_t policy_data;
+    uint32_t due_us;
+};
+
+struct sos_waitable_type {
+    void (*claim)(struct sos_waitable *waitable, sos_task *task);     /* its step begins */
+    void (*give_back)(struct sos_waitable *waitable, sos_task *task); /* it will not get there */
+};
+
+/* How mutexes take part in scheduling; set by the first lock, so that programs without mutexes
+ * do not carry them. */
+struct sos_inheritance_ {
+    int (*level)(const sos_task *task);
+    void (*ended)(sos_task *task);
+    void (*waiter_changed)(struct sos_waitable *waitable);
+};
+
+/* Timers that are far off, in front of the heap. */
+struct sos_timer_bins_type {
+    size_t size;
+    void (*init)(void *bins, uint64_t now);
+    bool (*arm)(void *bins, struct sos_link *link); /* false: near, belongs into the heap */
+    void (*cancel)(void *bins, struct sos_link *link);
+    bool (*holds)(const void *bins, const struct sos_link *link);
+    struct sos_link *(*next_slot)(void *bins, uint64_t until); /* list by next; NULL: none */
+};
+
+/* A signal posted from elsewhere; slots of a bounded queue of many writers and one reader. */
+struct sos_post_ {
+    uint32_t sequence;
+    int32_t pid;
+    uint32_t lap;
+    int32_t signal;
+};
+
+struct sos_free_block_;
+#define SOS_POOL_CLASSES_ 32
+
+struct sos_pool_ {
+    struct sos_free_block_ *classes[SOS_POOL_CLASSES_];
+    struct sos_free_block_ *large; /* of a fixed buffer only */
+    char *bump;
+    size_t bump_left;
+    struct sos_chunk_ *chunks;
+    size_t next_chunk;
+    struct sos_memory_use use;
+};
+
+struct sos_output_;
+struct sos_accounting_;
+
+struct sos {
+    /* One word, read before every step; each byte is written by one side with a plain store. */
+    union {
+        uint32_t word;
+        struct {
+            uint8_t posted;  /* anywhere: posts wait, or stop was asked for */
+            uint8_t killed;  /* the running task was killed */
+            uint8_t granted; /* grants wait to be claimed */
+            uint8_t mode;    /* accounting, step limit or a policy's pick */
+        } byte;
+    } attention;
+    uint32_t ready_bits; /* level n: bit 31 - n; levels from 32 on: ready_more */
+    const volatile uint32_t *doorbell;
+    sos_task *running; /* may await; NULL between steps and in async_finally */
+    const struct sos_policy *policy;
+    uint32_t streak; /* awaits of this step that did not suspend */
+    uint32_t pass;
+
+    struct sos_kernel *kernel;
+    sos_task **tasks; /* by pid */
+    uint32_t task_count;   /* records */
+    uint32_t live, live_watchers;
+    uint32_t next_pid, lap;
+    uint32_t last_search; /* mark of the last search for circular joins */
+    uint32_t outside; /* tasks that something outside can wake */
+    uint32_t grants;
+
+    struct sos_link *heap; /* timers */
+    void *bins;
+    uint32_t timer_count, arm_order;
+
+    struct sos_link *expired; /* deadlines that passed in this pass */
+    struct sos_link *batch; /* woken in this collection, oldest first; circular */
+    bool collecting;
+    bool unwinding;
+    bool active; /* sos_run or sos_run_once is on the stack */
+    uint8_t asleep;
+    uint8_t stop;
+    struct sos_link *dying; /* stack of tasks being unwound, by link.next */
+    sos_task *killed;       /* the running task that was killed */
+
+    struct sos_post_ *posts;
+    uint32_t post_mask, post_head, post_tail;
+
+    const struct sos_inheritance_ *inheritance;
+    struct sos_mutex *held;
+    void (*step)(sos *os, sos_task *task); /* when attention.mode is set */
+    void (*task_started)(sos_task *task);
+    void (*task_ready)(sos_task *task);
+    uint32_t step_limit_us;
+    struct sos_accounting_ *accounting;
+    struct sos_output_ *output;
+    void (*output_end)(sos *os);
+    void (*accounting_end)(sos *os);
+    uint64_t aging_next;
+
+    uintptr_t thread;
+    struct sos_config config;
+    struct sos_pool_ pool;
+    uint32_t ready_more[SOS_LEVELS_MAX_ / 32]; /* [0] is not used */
+    struct sos_link *ready[];                  /* by level: the front task; circular */
+};
+
+/* ---- pool.c */
+void *sos_take_(sos *os, size_t size);
+void sos_give_(sos *os, void *memory, size_t size);
+void *sos_pool_start_(struct sos_pool_ *pool, struct sos_kernel *kernel, void *memory, size_t size,
+                      size_t first);
+void sos_pool_end_(struct sos_pool_ *pool, struct sos_kernel *kernel, sos *os, size_t first,
+                   bool fixed);
+
+/* ---- list.h-like: circular lists with a pointer to their first link (in ready.c) */
+void sos_list_append_(struct sos_link **list, struct sos_link *link);
+void sos_list_remove_(struct sos_link **list, struct sos_link *link);
+
+/* ---- ready.c */
+void sos_ready_insert_(sos *os, sos_task *task, bool front);
+void sos_ready_remove_(sos *os, sos_task *task);
+void sos_ready_place_(sos *os, sos_task *task, enum sos_place why); /* through the policy */
+sos_task *sos_ready_pick_(sos *os);
+bool sos_ready_above_(const sos *os, unsigned level); /* something more urgent is runnable */
+
+/* ---- wait.c */
+static inline bool sos_is_runnable_(const sos_task *task)
+{
+    return task->link.kind == SOS_RUNNABLE || (task->link.kind & SOS_GRANTED_) != 0;
+}
+void sos_check_running_(sos_task *task);
+void sos_suspend_(sos_task *task, enum sos_wait kind, void *object);
+sos_op sos_complete_(sos_task *task, int status); /* an operation that need not wait */
+void sos_unregister_(sos_task *task); /* takes a task out of whatever it waits for */
+void sos_resume_(sos_task *task, int status, enum sos_place why);
+void sos_resume_granted_(sos_task *task, int status);
+void sos_resume_all_(sos *os, struct sos_link **list, int status);
+void sos_claim_(sos_task *task);
+struct sos_link **sos_wait_list_(struct sos_link *link);
+
+/* ---- waitable lists: most urgent first (in waitable.c) */
+void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable, enum sos_wait kind);
+sos_task *sos_waitable_first_(const struct sos_waitable *waitable);
+void sos_waitable_sort_in_(struct sos_waitable *waitable, struct sos_link *link);
+void sos_set_level_(sos_task *task, int level);
+
+/* ---- frame.c */
+sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const void *frame,
+                           uint32_t size);
+void sos_frame_pop_(sos_task *task);
+
+/* ---- task.c */
+char *sos_frames_start_(sos_task *task);
+sos_task *sos_lookup_(const sos *os, sos_handle handle);
+sos_handle sos_handle_of_(const sos_task *task);
+void sos_task_end_(sos_task *task); /* its frames are gone, its result is its status */
+void sos_record_free_(sos_task *task);
+struct sos_extras_ *sos_extras_(const sos_task *task);
+int sos_check_thread_(const sos *os);
+sos_task *sos_child_after_(const sos_task *parent, const sos_task *child);
+
+/* ---- unwind.c */
+void sos_unwind_(sos_task *task); /* to the bottom if SOS_KILLED_, else to an expired deadline */
+void sos_scope_end_(sos_task *parent, const struct sos_scope *scope);
+struct sos_scope *sos_frame_scope_(sos_frame *frame);
+sos_task *sos_child_to_kill_(const sos_task *parent, const struct sos_scope *scope);
+bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope);
+void sos_kill_task_(sos_task *task, bool tree);
+void sos_reap_killed_(sos *os);
+
+/* ---- deadline.c */
+void sos_deadline_expire_(struct sos_link *link);
+
+/* ---- timer.c */
+void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due);
+void sos_timer_cancel_(sos *os, struct sos_link *link);
+uint64_t sos_timer_next_(sos *os);
+struct sos_link *sos_timer_pop_(sos *os, uint64_t now);
+uint64_t sos_due_after_(sos *os, int64_t us);
+
+/* ---- signal.c, join.c, report.c, run.c */
+void sos_posts_take_(sos *os);
+void sos_signal_deliver_(sos_task *task, int signal);
+void sos_joiners_answer_(sos_task *task);
+void sos_joins_unregister_(sos_task *task);
+void sos_scope_answer_(sos_task *parent, const sos_task *child);
+void sos_report_(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us);
+void sos_finish_step_(sos_task *task, sos_frame *frame, int outcome);
+void sos_mode_update_(sos *os);
+void sos_step_plain_(sos *os, sos_task *task);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory of a runtime: small blocks of sixteen-odd sizes from free lists that are never searched,
+ * everything else straight from the kernel, or all of it from one buffer given at the start.
+ * Blocks taken for a small size stay with that size until the runtime ends: a runtime that spawns
+ * and ends the same kinds of tasks settles and takes no more.
+ */
+#include "internal.h"
+
+enum {
+    UNIT = 2 * (int)sizeof(void *),
+    SMALL = UNIT * SOS_POOL_CLASSES_,
+    FIRST_CHUNK = 4096,
+    LAST_CHUNK = 1 << 20
+};
+
+struct sos_free_block_ {
+    struct sos_free_block_ *next;
+    size_t size; /* large blocks only */
+};
+
+struct sos_chunk_ {
+    struct sos_chunk_ *next;
+    size_t size;
+};
+
+static size_t round_up(size_t size)
+{
+    return (size + UNIT - 1) & ~(size_t)(UNIT - 1);
+}
+
+static void *bump(struct sos_pool_ *pool, size_t size)
+{
+    if (pool->bump_left < size)
+        return NULL;
+    void *memory = pool->bump;
+    pool->bump += size;
+    pool->bump_left -= size;
+    return memory;
+}
+
+/* A fixed buffer is used up: a block that was given back and is large enough, if any. */
+static void *reuse(struct sos_pool_ *pool, size_t size)
+{
+    for (size_t index = (size - 1) / UNIT; size <= SMALL && index < SOS_POOL_CLASSES_; index++) {
+        struct sos_free_block_ *block = pool->classes[index];
+        if (block != NULL) {
+            pool->classes[index] = block->next;
+            return block;
+        }
+    }
+    for (struct sos_free_block_ **at = &pool->large; *at != NULL; at = &(*at)->next) {
+        struct sos_free_block_ *block = *at;
+        if (block->size < size)
+            continue;
+        size_t rest = block->size - size;
+        if (rest < sizeof *block) {
+            *at = block->next;
+            return block;
+        }
+        block->size = rest; /* cut from the end, so that the list need not change */
+        return (char *)block + rest;
+    }
+    return NULL;
+}
+
+#ifndef SOS_MEMORY_DIRECT
+static bool grow(struct sos_pool_ *pool, struct sos_kernel *kernel)
+{
+    size_t size = pool->next_chunk;
+    struct sos_chunk_ *chunk = kernel->reallocate(kernel, NULL, 0, size);
+    if (chunk == NULL)
+        return false;
+    chunk->next = pool->chunks;
+    chunk->size = size;
+    pool->chunks = chunk;
+    pool->bump = (char *)chunk + round_up(sizeof *chunk);
+    pool->bump_left = size - round_up(sizeof *chunk);
+    pool->use.reserved += size;
+    if (size < LAST_CHUNK)
+        pool->next_chunk = size * 2;
+    return true;
+}
+#endif
+
+static void *take_direct(sos *os, size_t size)
+{
+    void *memory = os->kernel->reallocate(os->kernel, NULL, 0, size);
+    if (memory != NULL)
+        os->pool.use.reserved += size;
+    return memory;
+}
+
+void *sos_take_(sos *os, size_t size)
+{
+    struct sos_pool_ *pool = &os->pool;
+    void *memory = NULL;
+    size = round_up(size);
+#ifndef SOS_MEMORY_DIRECT
+    const bool small = size <= SMALL;
+#else
+    const bool small = size <= SMALL && os->config.memory != NULL;
+#endif
+    if (LIKELY_(small)) {
+        struct sos_free_block_ **list = &pool->classes[(size - 1) / UNIT];
+        memory = *list;
+        if (memory != NULL)
+            *list = (*list)->next;
+        else
+            memory = bump(pool, size);
+    }
+    if (UNLIKELY_(memory == NULL)) {
+        if (os->config.memory != NULL) {
+            memory = small ? NULL : bump(pool, size);
+            if (memory == NULL)
+                memory = reuse(pool, size);
+#ifndef SOS_MEMORY_DIRECT
+        } else if (small) {
+            memory = grow(pool, os->kernel) ? bump(pool, size) : NULL;
+#endif
+        } else {
+            memory = take_direct(os, size);
+        }
+    }
+    if (memory != NULL)
+        pool->use.used += size;
+    return memory;
+}
+
+void sos_give_(sos *os, void *memory, size_t size)
+{
+    struct sos_pool_ *pool = &os->pool;
+    struct sos_free_block_ *block = memory;
+    if (memory == NULL)
+        return;
+    size = round_up(size);
+    pool->use.used -= size;
+#ifdef SOS_MEMORY_DIRECT
+    const bool direct = os->config.memory == NULL;
+#else
+    const bool direct = os->config.memory == NULL && size > SMALL;
+#endif
+    if (direct) {
+        pool->use.reserved -= size;
+        os->kernel->reallocate(os->kernel, memory, size, 0);
+    } else if (size <= SMALL) {
+        struct sos_free_block_ **list = &pool->classes[(size - 1) / UNIT];
+        block->next = *list;
+        *list = block;
+    } else {
+        block->size = size;
+        block->next = pool->large;
+        pool->large = block;
+    }
+}
+
+void *sos_pool_start_(struct sos_pool_ *pool, struct sos_kernel *kernel, void *memory, size_t size,
+                      size_t first)
+{
+    first = round_up(first);
+    memset(pool, 0, sizeof *pool);
+    pool->next_chunk = FIRST_CHUNK;
+    pool->use.used = first;
+    if (memory == NULL) {
+        pool->use.reserved = first;
+        return kernel->reallocate == NULL ? NULL : kernel->reallocate(kernel, NULL, 0, first);
+    }
+    pool->use.reserved = size;
+    pool->bump = memory;
+    pool->bump_left = size;
+    return bump(pool, first);
+}
+
+void sos_pool_end_(struct sos_pool_ *pool, struct sos_kernel *kernel, sos *os, size_t first,
+                   bool fixed)
+{
+    struct sos_chunk_ *chunk = pool->chunks;
+    while (chunk != NULL) {
+        struct sos_chunk_ *next = chunk->next;
+        kernel->reallocate(kernel, chunk, chunk->size, 0);
+        chunk = next;
+    }
+    if (!fixed)
+        kernel->reallocate(kernel, os, round_up(first), 0);
+}
+
+struct sos_memory_use sos_memory(const sos *os)
+{
+    return os->pool.use;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ready queues: one circular list for each level, and a bitmap of those that are not empty. The
+ * bitmap's first word holds the levels below 32, of which every usual configuration has few; the
+ * levels above are looked at only when that word is zero.
+ */
+#include "internal.h"
+
+void sos_list_append_(struct sos_link **list, struct sos_link *link)
+{
+    struct sos_link *first = *list;
+    if (first == NULL) {
+        link->next = link->prev = link;
+        *list = link;
+        return;
+    }
+    link->next = first;
+    link->prev = first->prev;
+    first->prev->next = link;
+    first->prev = link;
+}
+
+void sos_list_remove_(struct sos_link **list, struct sos_link *link)
+{
+    if (link->next == link) {
+        *list = NULL;
+        return;
+    }
+    link->next->prev = link->prev;
+    link->prev->next = link->next;
+    if (*list == link)
+        *list = link->next;
+}
+
+static void mark(sos *os, unsigned level)
+{
+    if (LIKELY_(level < 32))
+        os->ready_bits |= 0x80000000u >> level;
+    else
+        os->ready_more[level / 32] |= 0x80000000u >> (level % 32);
+}
+
+static void unmark(sos *os, unsigned level)
+{
+    if (LIKELY_(level < 32))
+        os->ready_bits &= ~(0x80000000u >> level);
+    else
+        os->ready_more[level / 32] &= ~(0x80000000u >> (level % 32));
+}
+
+void sos_ready_insert_(sos *os, sos_task *task, bool front)
+{
+    unsigned level = task->link.level;
+    struct sos_link **queue = &os->ready[level];
+    sos_list_append_(queue, &task->link);
+    if (front)
+        *queue = &task->link;
+    mark(os, level);
+}
+
+void sos_ready_remove_(sos *os, sos_task *task)
+{
+    unsigned level = task->link.level;
+    struct sos_link **queue = &os->ready[level];
+    sos_list_remove_(queue, &task->link);
+    if (*queue == NULL)
+        unmark(os, level);
+}
+
+void sos_ready_place_(sos *os, sos_task *task, enum sos_place why)
+{
+    if (UNLIKELY_(os->task_ready != NULL))
+        os->task_ready(task);
+    if (LIKELY_(os->policy == NULL || os->policy->place == NULL))
+        sos_ready_insert_(os, task, sos_to_front(why));
+    else
+        os->policy->place(os, task, why);
+}
+
+static sos_task *pick_above_31(sos *os)
+{
+    for (unsigned word = 1; word * 32 < os->config.priority_levels; word++) {
+        uint32_t bits = os->ready_more[word];
+        if (bits != 0)
+            return (sos_task *)os->ready[word * 32 + (unsigned)__builtin_clz(bits)];
+    }
+    return NULL;
+}
+
+sos_task *sos_ready_pick_(sos *os)
+{
+    if (LIKELY_(os->ready_bits != 0))
+        return (sos_task *)os->ready[__builtin_clz(os->ready_bits)];
+    return pick_above_31(os);
+}
+
+bool sos_ready_above_(const sos *os, unsigned level)
+{
+    if (LIKELY_(level < 32))
+        return (os->ready_bits & ~(0xFFFFFFFFu >> level)) != 0;
+    if (os->ready_bits != 0)
+        return true;
+    for (unsigned word = 1; word <= level / 32; word++) {
+        uint32_t bits = os->ready_more[word];
+        if (word == level / 32)
+            bits &= ~(0xFFFFFFFFu >> (level % 32));
+        if (bits != 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- For policies */
+
+void sos_ready_put(sos *os, sos_task *task, int level, bool front)
+{
+    int last = (int)os->config.priority_levels - 1;
+    level = level < 0 ? 0 : level > last ? last : level;
+    task->link.level = (uint8_t)level;
+    sos_ready_insert_(os, task, front);
+}
+
+void sos_ready_put_before(sos *os, sos_task *task, sos_task *other)
+{
+    struct sos_link **queue = &os->ready[other->link.level];
+    struct sos_link *place = &other->link;
+    task->link.level = other->link.level;
+    if (*queue == place) {
+        sos_ready_insert_(os, task, true);
+        return;
+    }
+    sos_list_append_(&place, &task->link); /* the end of the circle is right before its start */
+}
+
+void sos_ready_take(sos *os, sos_task *task)
+{
+    sos_ready_remove_(os, task);
+}
+
+sos_task *sos_ready_first(sos *os, int level)
+{
+    if (level < 0 || (uint32_t)level >= os->config.priority_levels)
+        return NULL;
+    return (sos_task *)os->ready[level];
+}
+
+sos_task *sos_ready_next(sos *os, sos_task *task)
+{
+    struct sos_link *next = task->link.next;
+    return next == os->ready[task->link.level] ? NULL : (sos_task *)next;
+}

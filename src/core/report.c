@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* Reports of what went wrong, as values for a program and as lines for people; traps. */
+#include "internal.h"
+
+/* ---- Text without a C library: appends are cut at the end of the buffer. */
+
+struct text {
+    char *at, *end;
+};
+
+static void put(struct text *text, const char *string)
+{
+    while (*string != '\0' && text->at < text->end)
+        *text->at++ = *string++;
+}
+
+static void put_number(struct text *text, uint64_t number)
+{
+    char digits[21];
+    char *digit = &digits[20];
+    *digit = '\0';
+    do {
+        *--digit = (char)('0' + (unsigned)(number % 10));
+        number /= 10;
+    } while (number != 0);
+    put(text, digit);
+}
+
+static void put_task(struct text *text, const char *name, uint32_t pid)
+{
+    put(text, "task ");
+    put_number(text, pid);
+    put(text, " '");
+    put(text, name);
+    put(text, "'");
+}
+
+static struct text text_in(char *memory, size_t size)
+{
+    return (struct text){ memory, memory + size - 1 };
+}
+
+/* ---- Reports */
+
+static void put_wait(struct text *text, const struct sos_task_info *task)
+{
+    put(text, sos_wait_name(task->wait));
+    if (task->object[0] != '\0') {
+        put(text, " '");
+        put(text, task->object);
+        put(text, "'");
+    }
+    if (task->target >= 0) {
+        put(text, " ");
+        put_number(text, (uint32_t)task->target);
+    }
+    put(text, " (line ");
+    put_number(text, task->line);
+    put(text, ")");
+}
+
+size_t sos_report_text(const struct sos_report *report, char *memory, size_t size)
+{
+    static const char *const what[] = { " is stuck: nothing can ever end its wait for ",
+                                        " failed and nobody joined it: ",
+                                        " ran too long in one step: ",
+                                        " is runnable but starved for ",
+                                        " ended holding a mutex, which was released" };
+    if (size == 0)
+        return 0;
+    struct text text = text_in(memory, size);
+    put_task(&text, report->task.name, (uint32_t)report->task.handle.pid);
+    put(&text, what[report->kind]);
+    if (report->kind == SOS_REPORT_STUCK) {
+        put_wait(&text, &report->task);
+    } else if (report->kind == SOS_REPORT_FAILED) {
+        put(&text, sos_error_name(report->task.status));
+        put(&text, ", ");
+        put(&text, sos_error_text(report->task.status));
+    } else if (report->kind != SOS_REPORT_HELD_MUTEX) {
+        put_number(&text, report->us);
+        put(&text, " us");
+    }
+    *text.at = '\0';
+    return (size_t)(text.at - memory);
+}
+
+void sos_report_(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us)
+{
+    struct sos_report report = { .kind = kind, .us = us };
+    sos_inspect(os, sos_handle_of_(task), &report.task);
+    if (os->config.report != NULL) {
+        os->config.report(os->config.report_context, &report);
+        return;
+    }
+    char line[160];
+    size_t length = sos_report_text(&report, line, sizeof line - 1);
+    line[length++] = '\n';
+    if (os->kernel->write != NULL)
+        os->kernel->write(os->kernel, SOS_CHANNEL_REPORT, line, length);
+}
+
+/* ---- Traps: mistakes in a program that cannot be answered by an error */
+
+void sos_trap_(sos_task *task, const char *function, int line)
+{
+    char memory[160];
+    struct text text = text_in(memory, sizeof memory);
+    struct sos_kernel *kernel = task->os->kernel;
+    put(&text, "smallOS trap: ");
+    put_task(&text, task->name, task->pid);
+    put(&text, ": ");
+    put(&text, function);
+    if (line == SOS_RESUME_REFUSED_) {
+        put(&text, ": await or async_return in async_finally");
+    } else if (line != 0) {
+        put(&text, ": cannot resume at line ");
+        put_number(&text, (uint32_t)line);
+        put(&text, " (await inside a switch, or break out of the body)");
+    }
+    *text.at = '\0';
+    if (kernel->panic != NULL)
+        kernel->panic(kernel, memory);
+    for (;;)
+        ;
+}

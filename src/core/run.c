@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler: passes, steps and the end of a run. A pass looks at clock and events, then runs
+ * one step; how many steps may go by between two looks says the kernel, and its doorbell or a
+ * post brings the next look forward.
+ */
+#include "internal.h"
+
+#ifdef SOS_HARD
+/* Whatever a function left on the stack is gone when it goes on. */
+static __attribute__((noinline)) void before_step(void)
+{
+    volatile unsigned char stack[4096];
+    for (size_t index = 0; index < sizeof stack; index++)
+        stack[index] = 0xA5;
+}
+#else
+#define before_step() ((void)0)
+#endif
+
+/* ---- Steps */
+
+/* A function ended or called another: goes on in the same step with the frame that is on top. */
+void sos_finish_step_(sos_task *task, sos_frame *frame, int outcome)
+{
+    sos *os = task->os;
+    while (outcome != SOS_SUSPENDED_) {
+        if (outcome == SOS_DONE_) {
+            if (frame->resume != SOS_RESUME_UNWIND_)
+                sos_return_(task, SOS_OK); /* it ran to async_end without async_return */
+            os->running = task;
+            sos_frame_pop_(task);
+            if (task->frame == NULL) {
+                sos_ready_remove_(os, task);
+                if ((task->link.flags & SOS_KILLED_) != 0)
+                    task->status = SOS_ECANCELED;
+                sos_task_end_(task);
+                return;
+            }
+        }
+        if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0)) {
+            sos_reap_killed_(os);
+            return;
+        }
+        if (outcome == SOS_DONE_ &&
+            sos_complete_(task, task->status).outcome_ == SOS_SUSPENDED_)
+            return;
+        before_step();
+        frame = task->frame;
+        outcome = frame->function(task, frame);
+    }
+}
+
+static void step(sos *os, sos_task *task)
+{
+    os->running = task;
+    os->streak = 0;
+    before_step();
+    sos_frame *frame = task->frame;
+    int outcome = frame->function(task, frame);
+    if (UNLIKELY_(outcome != SOS_SUSPENDED_))
+        sos_finish_step_(task, frame, outcome);
+}
+
+/* The way around for what few steps need: grants, accounting, a policy's pick. */
+static bool step_with_care(sos *os)
+{
+    sos_task *task = NULL;
+    if (os->policy != NULL && os->policy->pick != NULL)
+        task = os->policy->pick(os);
+    if (task == NULL)
+        task = sos_ready_pick_(os);
+    if (task == NULL)
+        return false;
+    if (task->link.kind != SOS_RUNNABLE)
+        sos_claim_(task);
+    if (os->step != NULL)
+        os->step(os, task);
+    else
+        step(os, task);
+    return true;
+}
+
+void sos_step_plain_(sos *os, sos_task *task)
+{
+    step(os, task);
+}
+
+/* Runs up to `steps` steps; fewer when something wants to be looked at or nothing is runnable. */
+static void run_steps(sos *os, uint32_t steps)
+{
+    do {
+        if (UNLIKELY_(__atomic_load_n(&os->attention.word, __ATOMIC_RELAXED) != 0)) {
+            if (os->attention.byte.killed)
+                sos_reap_killed_(os);
+            if (__atomic_load_n(&os->attention.byte.posted, __ATOMIC_RELAXED) != 0)
+                break;
+            if (os->attention.word != 0) {
+                if (!step_with_care(os))
+                    break;
+                continue;
+            }
+        }
+        if (UNLIKELY_(*os->doorbell != 0))
+            break;
+        uint32_t bits = os->ready_bits;
+        if (UNLIKELY_(bits == 0)) {
+            if (!step_with_care(os))
+                break;
+            continue;
+        }
+        sos_task *task = (sos_task *)os->ready[__builtin_clz(bits)];
+        step(os, task);
+    } while (--steps != 0);
+    os->running = NULL;
+    if (os->attention.byte.killed)
+        sos_reap_killed_(os);
+}
+
+/* ---- Looks */
+
+static void wake_sleepers(sos *os, uint64_t now, struct sos_link **expired)
+{
+    struct sos_link *link;
+    while ((link = sos_timer_pop_(os, now)) != NULL) {
+        if (link->kind == SOS_DEADLINE_) {
+            link->kind = 0;
+            sos_list_append_(expired, link);
+        } else {
+            sos_resume_((sos_task *)link, SOS_OK, SOS_PLACE_BACK);
+        }
+    }
+}
+
+/* What came in one collection goes to the front in the order in which it came. */
+static void flush_batch(sos *os)
+{
+    while (os->batch != NULL) {
+        struct sos_link *link = os->batch->prev;
+        sos_list_remove_(&os->batch, link);
+        sos_ready_place_(os, (sos_task *)link, SOS_PLACE_FRONT);
+    }
+}
+
+/* An expired deadline may unwind a frame that holds another one: take them one by one. */
+static void expire(struct sos_link **expired)
+{
+    while (*expired != NULL) {
+        struct sos_link *link = *expired;
+        sos_list_remove_(expired, link);
+        sos_deadline_expire_(link);
+    }
+}
+
+/* The first half of a pass. Returns after how many steps to look again. */
+static uint32_t look(sos *os)
+{
+    struct sos_kernel *kernel = os->kernel;
+    uint32_t steps = 1;
+    os->pass++;
+    uint64_t now = kernel->now(kernel);
+    wake_sleepers(os, now, &os->expired);
+    os->collecting = true;
+    sos_posts_take_(os);
+    if (kernel->look != NULL)
+        steps = kernel->look(kernel, os, now, sos_timer_next_(os));
+    os->collecting = false;
+    flush_batch(os);
+    expire(&os->expired);
+    if (os->policy != NULL && os->policy->pass != NULL)
+        os->policy->pass(os, now);
+    if (kernel->feed_watchdog != NULL)
+        kernel->feed_watchdog(kernel);
+    return steps == 0 ? 1 : steps;
+}
+
+static bool anything_runnable(const sos *os)
+{
+    return os->ready_bits != 0 || sos_ready_above_(os, SOS_LEVELS_MAX_ - 1);
+}
+
+/* Nothing is runnable: sleeps until the next timer, an event or a post. */
+static void idle(sos *os, uint64_t until)
+{
+    uint64_t due = sos_timer_next_(os);
+    __atomic_store_n(&os->asleep, 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* against the other order in ring() of signal.c */
+    if (!sos_attention(os)) {
+        os->collecting = true;
+        os->kernel->wait(os->kernel, os, due < until ? due : until);
+        os->collecting = false;
+        flush_batch(os);
+    }
+    __atomic_store_n(&os->asleep, 0, __ATOMIC_RELAXED);
+}
+
+/* ---- The run */
+
+enum { GOING_ON = 1 };
+
+static void report_stuck(sos *os)
+{
+    for (uint32_t pid = 0; pid < os->config.task_capacity; pid++)
+        if (os->tasks[pid] != NULL && os->tasks[pid]->link.kind != SOS_ENDED)
+            sos_report_(os, SOS_REPORT_STUCK, os->tasks[pid], 0);
+}
+
+static void report_failed(sos *os)
+{
+    for (uint32_t pid = 0; pid < os->config.task_capacity; pid++) {
+        sos_task *task = os->tasks[pid];
+        if (task == NULL || task->link.kind != SOS_ENDED || task->status >= 0 ||
+            task->status == SOS_ECANCELED || (task->link.flags & SOS_REPORTED_) != 0)
+            continue;
+        task->link.flags |= SOS_REPORTED_;
+        sos_report_(os, SOS_REPORT_FAILED, task, 0);
+    }
+}
+
+/* Those that are older first; a task killed here may not start new ones for ever: it may, but
+ * then they are killed as well. */
+static void kill_all(sos *os)
+{
+    while (os->live != 0)
+        for (uint32_t pid = 0; pid < os->config.task_capacity && os->live != 0; pid++)
+            if (os->tasks[pid] != NULL)
+                sos_kill_task_(os->tasks[pid], true);
+}
+
+/* After a look, with nothing runnable or a stop: is the run over, and how? */
+static int end_of_run(sos *os)
+{
+    bool only_watchers = os->live == os->live_watchers;
+    if (__atomic_load_n(&os->stop, __ATOMIC_RELAXED) != 0)
+        return SOS_ECANCELED;
+    if (os->live == 0 || (only_watchers && !os->config.eternal_watchers))
+        return SOS_OK;
+    if (anything_runnable(os) || os->timer_count != 0 || os->outside != 0)
+        return GOING_ON;
+    return sos_attention(os) ? GOING_ON : SOS_ESTUCK;
+}
+
+static void finish_run(sos *os, int status)
+{
+    if (status == SOS_ESTUCK)
+        report_stuck(os);
+    else
+        kill_all(os);
+    report_failed(os);
+    __atomic_store_n(&os->stop, 0, __ATOMIC_RELAXED);
+}
+
+static int begin(sos *os)
+{
+    if (os->active)
+        return SOS_EBUSY;
+    os->active = true;
+    if (os->kernel->thread != NULL)
+        os->thread = os->kernel->thread(os->kernel);
+    return SOS_OK;
+}
+
+int sos_run(sos *os)
+{
+    int status = begin(os);
+    if (status != SOS_OK)
+        return status;
+    for (;;) {
+        uint32_t steps = look(os);
+        status = end_of_run(os);
+        if (status != GOING_ON)
+            break;
+        if (anything_runnable(os))
+            run_steps(os, steps);
+        else
+            idle(os, SOS_NEVER);
+    }
+    finish_run(os, status);
+    os->active = false;
+    return status;
+}
+
+int sos_run_once(sos *os, int64_t timeout_us)
+{
+    int status = begin(os);
+    if (status != SOS_OK)
+        return status;
+    look(os);
+    status = end_of_run(os);
+    if (status == GOING_ON && !anything_runnable(os) && timeout_us > 0) {
+        idle(os, sos_due_after_(os, timeout_us));
+        look(os);
+        status = end_of_run(os);
+    }
+    if (status == GOING_ON) {
+        run_steps(os, 1);
+        status = end_of_run(os);
+    }
+    if (status != GOING_ON)
+        finish_run(os, status);
+    os->active = false;
+    if (status == SOS_OK)
+        return SOS_ESTALE;
+    return status != GOING_ON ? status : anything_runnable(os) ? 1 : 0;
+}
+
+uint64_t sos_next_due(sos *os)
+{
+    if (anything_runnable(os) || sos_attention(os))
+        return 0;
+    return sos_timer_next_(os);
+}
+
+int sos_poll_descriptor(sos *os)
+{
+    struct sos_kernel *kernel = os->kernel;
+    return kernel->poll_descriptor == NULL ? SOS_ENOTSUP : kernel->poll_descriptor(kernel);
+}
+
+uint64_t sos_now(sos *os)
+{
+    return os->kernel->now(os->kernel);
+}
+
+void sos_mode_update_(sos *os)
+{
+    os->attention.byte.mode = os->step != NULL || (os->policy != NULL && os->policy->pick != NULL);
+}

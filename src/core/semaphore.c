@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Counting semaphore. */
+#include "internal.h"
+
+static void give_permit_back(struct sos_waitable *waitable, sos_task *task)
+{
+    (void)task;
+    sos_semaphore_give(CONTAINER_(waitable, struct sos_semaphore, waitable));
+}
+
+static const struct sos_waitable_type semaphore_type = { NULL, give_permit_back };
+
+void sos_semaphore_init(struct sos_semaphore *semaphore, const char *name, uint32_t permits)
+{
+    *semaphore = (struct sos_semaphore){ { &semaphore_type, NULL, name }, permits };
+}
+
+sos_op sos_semaphore_take(sos_task *task, struct sos_semaphore *semaphore)
+{
+    sos_check_running_(task);
+    if (semaphore->permits != 0) {
+        semaphore->permits--;
+        return sos_complete_(task, SOS_OK);
+    }
+    sos_waitable_wait_(task, &semaphore->waitable, SOS_WAIT_SEMAPHORE);
+    return (sos_op){ SOS_SUSPENDED_ };
+}
+
+void sos_semaphore_give(struct sos_semaphore *semaphore)
+{
+    sos_task *first = sos_waitable_first_(&semaphore->waitable);
+    if (first == NULL) {
+        semaphore->permits++;
+        return;
+    }
+    sos_list_remove_(&semaphore->waitable.waiters, &first->link);
+    sos_resume_granted_(first, SOS_OK);
+}

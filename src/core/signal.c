@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signals: 32 latches a task, and the bounded queue by which other threads and interrupts post
+ * them. The queue is D. Vyukov's: each slot carries the number of the turn it is for, so writers
+ * agree by one compare-and-swap on the tail and the only reader needs none.
+ */
+#include "internal.h"
+
+enum { SIGNALS = 32 };
+
+/* The runtime lets nobody in between, where the CPU cannot promise it itself. */
+static bool claim_turn(sos *os, uint32_t turn)
+{
+#if __GCC_ATOMIC_INT_LOCK_FREE == 2
+    (void)os;
+    return __atomic_compare_exchange_n(&os->post_tail, &turn, turn + 1, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+#else
+    struct sos_kernel *kernel = os->kernel;
+    uintptr_t state = kernel->critical_enter != NULL ? kernel->critical_enter(kernel) : 0;
+    bool mine = os->post_tail == turn;
+    if (mine)
+        os->post_tail = turn + 1;
+    if (kernel->critical_leave != NULL)
+        kernel->critical_leave(kernel, state);
+    return mine;
+#endif
+}
+
+/* Makes the runtime look, whether it runs or sleeps. */
+static void ring(sos *os)
+{
+    __atomic_store_n(&os->attention.byte.posted, 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* against the other order in idle() of run.c */
+    if (__atomic_load_n(&os->asleep, __ATOMIC_RELAXED) != 0)
+        os->kernel->wake(os->kernel);
+}
+
+int sos_post(sos *os, sos_handle target, int signal)
+{
+    struct sos_post_ *slot;
+    uint32_t turn;
+    if ((unsigned)signal >= SIGNALS)
+        return SOS_EINVAL;
+    do {
+        turn = __atomic_load_n(&os->post_tail, __ATOMIC_RELAXED);
+        slot = &os->posts[turn & os->post_mask];
+        uint32_t sequence = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE);
+        if ((int32_t)(sequence - turn) < 0)
+            return SOS_EAGAIN;
+        if (sequence != turn)
+            continue;
+        if (claim_turn(os, turn))
+            break;
+    } while (true);
+    slot->pid = target.pid;
+    slot->lap = target.lap;
+    slot->signal = signal;
+    __atomic_store_n(&slot->sequence, turn + 1, __ATOMIC_RELEASE);
+    ring(os);
+    return SOS_OK;
+}
+
+void sos_posts_take_(sos *os)
+{
+    __atomic_store_n(&os->attention.byte.posted, 0, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (;;) {
+        struct sos_post_ *slot = &os->posts[os->post_head & os->post_mask];
+        if (__atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE) != os->post_head + 1)
+            return;
+        sos_task *task = sos_lookup_(os, (sos_handle){ slot->pid, slot->lap });
+        int signal = slot->signal;
+        __atomic_store_n(&slot->sequence, os->post_head + os->post_mask + 1, __ATOMIC_RELEASE);
+        os->post_head++;
+        if (task != NULL && task->link.kind != SOS_ENDED)
+            sos_signal_deliver_(task, signal);
+    }
+}
+
+bool sos_attention(const sos *os)
+{
+    return __atomic_load_n(&os->attention.byte.posted, __ATOMIC_SEQ_CST) != 0;
+}
+
+void sos_stop(sos *os)
+{
+    __atomic_store_n(&os->stop, 1, __ATOMIC_RELAXED);
+    ring(os);
+}
+
+/* ---- Delivery */
+
+void sos_signal_deliver_(sos_task *task, int signal)
+{
+    uint32_t bit = 1u << signal;
+    struct sos_extras_ *extras = sos_extras_(task);
+    if (extras != NULL && extras->on_signal != NULL) {
+        sos *os = task->os;
+        sos_handle handle = sos_handle_of_(task);
+        extras->on_signal(task, signal, extras->context);
+        if (sos_lookup_(os, handle) != task || task->link.kind == SOS_ENDED)
+            return; /* the handler killed it */
+    }
+    if (task->link.kind == SOS_WAIT_SIGNAL && (task->link.mask & bit) != 0)
+        sos_resume_granted_(task, signal);
+    else
+        task->signals |= bit;
+}
+
+int sos_signal(sos *os, sos_handle target, int signal)
+{
+    int error = sos_check_thread_(os);
+    sos_task *task = sos_lookup_(os, target);
+    if (error != 0)
+        return error;
+    if ((unsigned)signal >= SIGNALS)
+        return SOS_EINVAL;
+    if (task == NULL || task->link.kind == SOS_ENDED)
+        return SOS_ESTALE;
+    sos_signal_deliver_(task, signal);
+    return SOS_OK;
+}
+
+sos_op sos_wait_signals(sos_task *task, uint32_t mask)
+{
+    sos_check_running_(task);
+    uint32_t latched = task->signals & mask;
+    if (mask == 0)
+        return sos_complete_(task, SOS_EINVAL);
+    if (latched != 0) {
+        task->signals &= ~(latched & -latched);
+        return sos_complete_(task, __builtin_ctz(latched));
+    }
+    sos_suspend_(task, SOS_WAIT_SIGNAL, NULL);
+    task->link.mask = mask;
+    return (sos_op){ SOS_SUSPENDED_ };
+}
+
+sos_op sos_wait_signal(sos_task *task, int signal)
+{
+    return sos_wait_signals(task, (unsigned)signal < SIGNALS ? 1u << signal : 0);
+}
+
+int sos_check_signal(sos_task *task, int signal)
+{
+    if ((unsigned)signal >= SIGNALS)
+        return SOS_EINVAL;
+    int latched = (int)(task->signals >> signal & 1u);
+    task->signals &= ~(1u << signal);
+    return latched;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Unwinding: the one way in which anything is cut short. Kill, deadline and the end of a scope
+ * all put the task on the stack of dying tasks; one loop takes the top one a frame further, from
+ * the innermost outwards, until it is at the bottom or at the deadline that has passed. What an
+ * async_finally part kills on the way is put on top of that stack, so that nothing recurses.
+ */
+#include "internal.h"
+
+struct sos_scope *sos_frame_scope_(sos_frame *frame)
+{
+    return (struct sos_scope *)(void *)((char *)frame + (size_t)frame->scope * 4);
+}
+
+bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope)
+{
+    if (scope == NULL)
+        return true;
+    return child->lap != scope->first_lap ? child->lap > scope->first_lap
+                                          : child->pid >= scope->first_pid;
+}
+
+/* The next child that runs and has not been killed yet. */
+sos_task *sos_child_to_kill_(const sos_task *parent, const struct sos_scope *scope)
+{
+    sos_task *child = NULL;
+    while ((child = sos_child_after_(parent, child)) != NULL)
+        if (child->link.kind != SOS_ENDED && (child->link.flags & SOS_KILLED_) == 0 &&
+            sos_in_scope_(child, scope))
+            return child;
+    return NULL;
+}
+
+/* In its own step: running, or in the async_finally part of a function that has returned. */
+static bool in_own_step(const sos_task *task)
+{
+    if (task->os->running == task)
+        return true;
+    return (task->link.flags & SOS_DYING_) == 0 && task->frame != NULL &&
+           task->frame->resume == SOS_RESUME_UNWIND_;
+}
+
+static void free_ended_children(sos_task *parent, const struct sos_scope *scope)
+{
+    sos_task *child = sos_child_after_(parent, NULL);
+    while (child != NULL) {
+        sos_task *next = sos_child_after_(parent, child);
+        if (child->link.kind == SOS_ENDED && sos_in_scope_(child, scope))
+            sos_record_free_(child);
+        child = next;
+    }
+}
+
+static void pop_dying(sos_task *task)
+{
+    task->os->dying = task->link.next;
+    task->link.flags &= (uint8_t)~SOS_DYING_;
+}
+
+static void end_at_deadline(sos_task *task)
+{
+    pop_dying(task);
+    sos_frame_pop_(task);
+    task->status = SOS_ETIMEDOUT;
+    task->link.order = task->os->pass - 1; /* a time-out is no result that beats a deadline */
+    sos_ready_place_(task->os, task, SOS_PLACE_BACK);
+}
+
+/* Runs the async_finally part of the innermost frame. One that never began has none to run. */
+static void finish_frame(sos_task *task, sos_frame *frame)
+{
+    if (frame->resume == 0 || frame->resume == SOS_RESUME_UNWIND_)
+        return;
+    frame->resume = SOS_RESUME_UNWIND_;
+    if (frame->function(task, frame) != SOS_DONE_) {
+        frame->resume = SOS_RESUME_REFUSED_;
+        frame->function(task, frame); /* traps: it awaited */
+    }
+}
+
+static void unwind_one_frame(sos_task *task)
+{
+    sos_frame *frame = task->frame;
+    bool killed = (task->link.flags & SOS_KILLED_) != 0;
+    const struct sos_scope *scope = NULL;
+    sos_task *child = NULL;
+    if (killed && (task->link.flags & SOS_TREE_) != 0) {
+        child = sos_child_to_kill_(task, NULL);
+    } else if (frame != NULL && frame->scope != 0) {
+        scope = sos_frame_scope_(frame);
+        child = sos_child_to_kill_(task, scope);
+    }
+    if (child != NULL) {
+        sos_kill_task_(child, true);
+        return;
+    }
+    if (frame == NULL) {
+        pop_dying(task);
+        task->status = SOS_ECANCELED;
+        sos_task_end_(task);
+        return;
+    }
+    if (frame->scope != 0)
+        free_ended_children(task, sos_frame_scope_(frame));
+    frame->scope = 0;
+    if (!killed && (frame->flags & SOS_EXPIRED_) != 0) {
+        end_at_deadline(task);
+        return;
+    }
+    finish_frame(task, frame);
+    sos_frame_pop_(task);
+}
+
+void sos_unwind_(sos_task *task)
+{
+    sos *os = task->os;
+    task->status = (task->link.flags & SOS_KILLED_) != 0 ? SOS_ECANCELED : SOS_ETIMEDOUT;
+    task->link.flags |= SOS_DYING_;
+    task->link.next = os->dying;
+    os->dying = &task->link;
+    if (os->unwinding)
+        return;
+    os->unwinding = true;
+    while (os->dying != NULL)
+        unwind_one_frame((sos_task *)os->dying);
+    os->unwinding = false;
+}
+
+void sos_kill_task_(sos_task *task, bool tree)
+{
+    sos *os = task->os;
+    if (task->link.kind == SOS_ENDED)
+        return;
+    if (tree)
+        task->link.flags |= SOS_TREE_;
+    if ((task->link.flags & SOS_KILLED_) != 0)
+        return;
+    task->link.flags |= SOS_KILLED_;
+    if (in_own_step(task)) {
+        os->killed = task;
+        os->attention.byte.killed = 1;
+    } else if ((task->link.flags & SOS_DYING_) == 0) {
+        sos_unregister_(task);
+        sos_unwind_(task);
+    }
+}
+
+/* The step of a task that was killed while it ran is over. */
+void sos_reap_killed_(sos *os)
+{
+    sos_task *task = os->killed;
+    os->attention.byte.killed = 0;
+    os->killed = NULL;
+    if (task == NULL)
+        return;
+    sos_unregister_(task);
+    sos_unwind_(task);
+}
+
+static int kill(sos *os, sos_handle target, bool tree)
+{
+    int error = sos_check_thread_(os);
+    sos_task *task = sos_lookup_(os, target);
+    if (error != 0)
+        return error;
+    if (task == NULL || task->link.kind == SOS_ENDED)
+        return SOS_ESTALE;
+    sos_kill_task_(task, tree);
+    return SOS_OK;
+}
+
+int sos_kill(sos *os, sos_handle target)
+{
+    return kill(os, target, false);
+}
+
+int sos_kill_tree(sos *os, sos_handle target)
+{
+    sos_task *task = sos_lookup_(os, target);
+    sos_task *child;
+    /* Descendants of a running task end now; itself only when its step is over. */
+    if (task != NULL && task->link.kind != SOS_ENDED && in_own_step(task) &&
+        sos_check_thread_(os) == SOS_OK)
+        while ((child = sos_child_to_kill_(task, NULL)) != NULL)
+            sos_kill_task_(child, true);
+    return kill(os, target, true);
+}
+
+/* ---- Scopes */
+
+/* The scope's owner leaves it, in its own step or with its own call. */
+void sos_scope_end_(sos_task *parent, const struct sos_scope *scope)
+{
+    sos_task *child;
+    while ((child = sos_child_to_kill_(parent, scope)) != NULL)
+        sos_kill_task_(child, true);
+    free_ended_children(parent, scope);
+}
+
+void sos_scope_open(sos_task *task, struct sos_scope *scope)
+{
+    sos_frame *frame = task->frame;
+    size_t offset = (size_t)((char *)scope - (char *)frame);
+    if (task->os->running != task || (char *)scope < (char *)frame ||
+        offset + sizeof *scope > (size_t)frame->size * 4 || offset / 4 > UINT8_MAX ||
+        frame->scope != 0)
+        sos_trap_(task, "sos_scope_open: not a member of the calling frame, or open already", 0);
+    frame->scope = (uint8_t)(offset / 4);
+    scope->first_lap = task->os->lap;
+    scope->first_pid = task->os->next_pid;
+}
+
+void sos_scope_clear(sos_task *task, struct sos_scope *scope)
+{
+    sos_scope_end_(task, scope);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Suspending and resuming: the one mechanism under every wait. An operation that has to wait
+ * takes its task out of the ready queue, notes what for, and puts its link where the waker will
+ * find it; whoever ends the wait calls one of the resume functions, or sos_unregister_ when it is
+ * cut short.
+ */
+#include "internal.h"
+
+/* The signal waits of external tasks and waits for I/O can be ended by something outside. */
+static bool outside_can_end(const struct sos_link *link)
+{
+    return link->kind == SOS_WAIT_READABLE || link->kind == SOS_WAIT_WRITABLE ||
+           (link->kind == SOS_WAIT_SIGNAL && (link->flags & SOS_EXTERNAL_) != 0);
+}
+
+/* An operation was started by somebody who may not wait: from outside, or in async_finally. */
+static void refuse(sos_task *task)
+{
+    sos_frame *frame = task->frame;
+    if (frame != NULL && frame->resume == SOS_RESUME_UNWIND_) {
+        frame->resume = SOS_RESUME_REFUSED_;
+        frame->function(task, frame); /* traps in its resume switch, with its name */
+    }
+    sos_trap_(task, "await from outside of the task", 0);
+}
+
+void sos_check_running_(sos_task *task)
+{
+    if (UNLIKELY_(task->os->running != task))
+        refuse(task);
+}
+
+void sos_suspend_(sos_task *task, enum sos_wait kind, void *object)
+{
+    sos *os = task->os;
+    sos_ready_remove_(os, task);
+    task->link.kind = (uint8_t)kind;
+    task->link.object = object;
+    if (outside_can_end(&task->link))
+        os->outside++;
+}
+
+sos_op sos_complete_(sos_task *task, int status)
+{
+    sos *os = task->os;
+    task->status = status;
+    bool overtaken = sos_ready_above_(os, task->link.level);
+    bool tired = ++os->streak >= SOS_AWAITS_PER_STEP_;
+    if (LIKELY_(!overtaken && !tired))
+        return (sos_op){ SOS_DONE_ };
+    sos_ready_remove_(os, task);
+    sos_ready_place_(os, task, tired ? SOS_PLACE_YIELD : SOS_PLACE_OVERTAKEN);
+    return (sos_op){ SOS_SUSPENDED_ };
+}
+
+struct sos_link **sos_wait_list_(struct sos_link *link)
+{
+    switch (link->kind) {
+    case SOS_WAIT_JOIN:
+        return &((sos_task *)link->object)->joiners;
+    case SOS_WAIT_READABLE:
+        return &((struct sos_source *)link->object)->readers;
+    case SOS_WAIT_WRITABLE:
+        return &((struct sos_source *)link->object)->writers;
+    case SOS_WAIT_QUEUE_PUT:
+    case SOS_WAIT_QUEUE_GET:
+    case SOS_WAIT_MUTEX:
+    case SOS_WAIT_SEMAPHORE:
+    case SOS_WAIT_EVENT:
+        return &((struct sos_waitable *)link->object)->waiters;
+    default:
+        return NULL;
+    }
+}
+
+static void end_grant(sos_task *task)
+{
+    sos *os = task->os;
+    task->link.kind = SOS_RUNNABLE;
+    if (--os->grants == 0)
+        os->attention.byte.granted = 0;
+}
+
+/* A wait that was satisfied but not yet seen by its task is undone: nothing may be lost. */
+static void give_back(sos_task *task)
+{
+    unsigned kind = task->link.kind & ~(unsigned)SOS_GRANTED_;
+    end_grant(task);
+    if (kind == SOS_WAIT_SIGNAL) {
+        task->signals |= 1u << task->status;
+    } else {
+        struct sos_waitable *waitable = task->link.object;
+        waitable->type->give_back(waitable, task);
+    }
+}
+
+void sos_claim_(sos_task *task)
+{
+    unsigned kind = task->link.kind & ~(unsigned)SOS_GRANTED_;
+    struct sos_waitable *waitable = task->link.object;
+    end_grant(task);
+    if (kind != SOS_WAIT_SIGNAL && waitable->type->claim != NULL)
+        waitable->type->claim(waitable, task);
+}
+
+void sos_unregister_(sos_task *task)
+{
+    sos *os = task->os;
+    struct sos_link *link = &task->link;
+    if (sos_is_runnable_(task)) {
+        sos_ready_remove_(os, task);
+        if (link->kind != SOS_RUNNABLE)
+            give_back(task);
+        return;
+    }
+    if (outside_can_end(link))
+        os->outside--;
+    struct sos_link **list = sos_wait_list_(link);
+    if (list != NULL)
+        sos_list_remove_(list, link);
+    else if (link->kind == SOS_WAIT_SLEEP)
+        sos_timer_cancel_(os, link);
+    else if (link->kind == SOS_WAIT_JOIN_ALL || link->kind == SOS_WAIT_JOIN_ANY)
+        sos_joins_unregister_(task);
+    unsigned kind = link->kind;
+    link->kind = SOS_RUNNABLE;
+    if (kind == SOS_WAIT_MUTEX)
+        os->inheritance->waiter_changed(link->object);
+}
+
+/* The waker has taken the link out of its list. */
+void sos_resume_(sos_task *task, int status, enum sos_place why)
+{
+    sos *os = task->os;
+    if (outside_can_end(&task->link))
+        os->outside--;
+    task->status = status;
+    task->link.kind = SOS_RUNNABLE;
+    task->link.order = os->pass;
+    if (os->collecting && why == SOS_PLACE_FRONT)
+        sos_list_append_(&os->batch, &task->link);
+    else
+        sos_ready_place_(os, task, why);
+}
+
+void sos_resume_granted_(sos_task *task, int status)
+{
+    unsigned kind = task->link.kind;
+    sos_resume_(task, status, SOS_PLACE_FRONT);
+    task->link.kind = (uint8_t)(kind | SOS_GRANTED_);
+    task->os->grants++;
+    task->os->attention.byte.granted = 1;
+}
+
+/* They go to the front in the order in which they began to wait: the last one first. */
+void sos_resume_all_(sos *os, struct sos_link **list, int status)
+{
+    if (os->collecting) {
+        while (*list != NULL) {
+            sos_task *task = (sos_task *)*list;
+            sos_list_remove_(list, &task->link);
+            sos_resume_(task, status, SOS_PLACE_FRONT);
+        }
+        return;
+    }
+    while (*list != NULL) {
+        sos_task *task = (sos_task *)(*list)->prev;
+        sos_list_remove_(list, &task->link);
+        sos_resume_(task, status, SOS_PLACE_FRONT);
+    }
+}
+
+int sos_wake(sos *os, sos_handle target)
+{
+    int error = sos_check_thread_(os);
+    sos_task *task = sos_lookup_(os, target);
+    if (error != 0)
+        return error;
+    if (task == NULL || task->link.kind == SOS_ENDED)
+        return SOS_ESTALE;
+    if (sos_is_runnable_(task))
+        return SOS_EAGAIN;
+    sos_unregister_(task);
+    sos_resume_(task, SOS_EINTR, SOS_PLACE_FRONT);
+    return SOS_OK;
+}
+
+/* ---- yield and sleep */
+
+sos_op sos_yield(sos_task *task)
+{
+    sos *os = task->os;
+    struct sos_link **queue = &os->ready[task->link.level];
+    if (UNLIKELY_(os->running != task))
+        refuse(task);
+    task->status = SOS_OK;
+    if (LIKELY_(*queue == &task->link && os->policy == NULL)) {
+        *queue = task->link.next;
+    } else {
+        sos_ready_remove_(os, task);
+        sos_ready_place_(os, task, SOS_PLACE_YIELD);
+    }
+    return (sos_op){ SOS_SUSPENDED_ };
+}
+
+sos_op sos_sleep(sos_task *task, int64_t us)
+{
+    sos_check_running_(task);
+    if (us < 0)
+        return sos_complete_(task, SOS_EINVAL);
+    sos_suspend_(task, SOS_WAIT_SLEEP, NULL);
+    sos_timer_arm_(task->os, &task->link, sos_due_after_(task->os, us));
+    return (sos_op){ SOS_SUSPENDED_ };
+}
