@@ -25,16 +25,6 @@
 
 #include "smallos/task.h"
 
-/* Outcomes of a step, and places to resume at that no line has. */
-enum {
-    SOS_DONE_ = 0,
-    SOS_SUSPENDED_ = 1,
-    SOS_CALLED_ = 2,
-    SOS_AGAIN_ = 3,
-    SOS_RESUME_UNWIND_ = 0xFFFF,
-    SOS_RESUME_REFUSED_ = 0xFFFE
-};
-
 /* Declares or opens the definition of the async function `name` with its frame `struct name`. */
 #define async_fn(name) int name(sos_task *task, void *frame_)
 
@@ -149,7 +139,7 @@ enum {
                          .size = SOS_FRAME_SIZE_(fn),                                              \
                          .name = #fn,                                                              \
                          .options = opts })
-#define SOS_SPAWN_(...) sos_spawn_(task, SOS_START_(__VA_ARGS__))
-#define SOS_FORK_(os, ...) sos_fork_(os, SOS_START_(__VA_ARGS__))
+#define SOS_SPAWN_(...) sos_spawn_(task, &SOS_START_(__VA_ARGS__))
+#define SOS_FORK_(os, ...) sos_fork_(os, &SOS_START_(__VA_ARGS__))
 
 #endif

@@ -32,6 +32,17 @@ typedef struct sos_op {
     int outcome_;
 } sos_op;
 
+/* Outcomes of a step, and places to resume at that no line has. For the macros. */
+enum {
+    SOS_DONE_ = 0,
+    SOS_SUSPENDED_ = 1,
+    SOS_CALLED_ = 2,
+    SOS_AGAIN_ = 3,
+    SOS_YIELDED_ = 4,
+    SOS_RESUME_UNWIND_ = 0xFFFF,
+    SOS_RESUME_REFUSED_ = 0xFFFE
+};
+
 #if defined(__GNUC__)
 #define SOS_MUST_USE __attribute__((warn_unused_result))
 #define SOS_NORETURN __attribute__((noreturn))
@@ -70,26 +81,26 @@ typedef struct sos_frame {
  * deadline stands in the timers. Public only so that queues and joins can be declared by value.
  */
 struct sos_link {
-    struct sos_link *next, *prev;
     union {
         struct sos_link *child; /* timers */
         void *object;           /* waits: what is waited for */
     };
-    uint32_t order;  /* timers: arming order; after an event: the pass it came in */
-    uint8_t kind;    /* enum sos_wait, possibly with SOS_GRANTED_ */
-    uint8_t level;   /* effective priority: which ready queue */
-    uint8_t priority; /* as asked for */
-    uint8_t flags;
     union {
-        uint64_t due;                    /* timers: µs */
-        void *out;                       /* waits: where the result goes */
-        uint32_t count[2];               /* joins of many: how many, how many still run */
-        uint32_t mask;                   /* signals waited for */
+        uint64_t due;      /* timers: us */
+        void *out;         /* waits: where the result goes */
+        uint32_t count[2]; /* joins of many: how many, how many still run */
+        uint32_t mask;     /* signals waited for */
     }
 #if defined(__GNUC__) && UINTPTR_MAX <= 0xFFFFFFFFu
     __attribute__((packed, aligned(4)))
 #endif
     ;
+    uint32_t order;   /* timers: arming order; after an event: the pass it came in */
+    uint8_t kind;     /* enum sos_wait, possibly with SOS_GRANTED_ */
+    uint8_t level;    /* effective priority: which ready queue */
+    uint8_t priority; /* as asked for */
+    uint8_t flags;
+    struct sos_link *prev, *next; /* last: see struct sos_task */
 };
 
 /* What a task is doing, or what it waits for. */
@@ -150,7 +161,12 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
 /* ---- Awaitable operations */
 
 /* Lets every other task of the same priority run first. Ends in 0. */
-SOS_MUST_USE sos_op sos_yield(sos_task *task);
+SOS_MUST_USE static inline sos_op sos_yield(sos_task *task)
+{
+    (void)task; /* the scheduler does it: the step that yields is the one that runs */
+    sos_op op = { SOS_YIELDED_ };
+    return op;
+}
 
 /*
  * Sleeps at least `us` microseconds; 0 gives way through the timers. Ends in 0, in SOS_EINVAL at
@@ -273,8 +289,8 @@ int sos_result(sos *os, sos_handle target, int *result);
 /* ---- Internal, called by the macros of smallos/async.h */
 
 sos_op sos_call_(sos_task *task, sos_async_function function, const void *frame, uint32_t size);
-sos_handle sos_spawn_(sos_task *parent, struct sos_start start);
-sos_handle sos_fork_(sos *os, struct sos_start start);
+sos_handle sos_spawn_(sos_task *parent, const struct sos_start *start);
+sos_handle sos_fork_(sos *os, const struct sos_start *start);
 bool sos_deadline_open_(sos_task *task, int64_t us);
 sos_op sos_deadline_pass_(sos_task *task, sos_op op);
 sos_op sos_deadline_failed_(void);

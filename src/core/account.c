@@ -60,7 +60,7 @@ static void measured_step(sos *os, sos_task *task)
     uint64_t start = clock_ns(os);
     if (measured != NULL)
         max(&measured->account.longest_wakeup_ns, start - measured->runnable_since);
-    sos_step_plain_(os, task);
+    sos_step_(os, task);
     uint64_t end = clock_ns(os);
     bool there = sos_lookup_(os, handle) == task;
     if (os->step_limit_us != 0 && there && end - start > (uint64_t)os->step_limit_us * 1000)

@@ -73,20 +73,32 @@ enum {
 };
 
 struct sos_task {
-    struct sos_link link; /* first: a link of a task is the task */
-    struct sos_frame *frame; /* the innermost */
-    sos *os;
-    int status;
-    uint32_t signals;
-
     const char *name;
     struct sos_link *joiners; /* circular: tasks and records that wait for the end */
-    sos_index_ parent, first_child;
-    sos_index_ next_sibling, prev_sibling; /* the first child's prev is the last */
+    uint32_t lap;
     sos_index_ pid;
     sos_index_ room; /* bytes free in the chunk of the innermost frame */
-    uint32_t lap;
+    sos_index_ parent, first_child;
+    sos_index_ next_sibling, prev_sibling; /* the first child's prev is the last */
+
+    sos *os;
+
+    /* What every step touches stands together: from the end of the link to the first frame. */
+    struct sos_link link;
+    struct sos_frame *frame; /* the innermost */
+    int status;
+    uint32_t signals;
 };
+
+static inline sos_task *task_of_(struct sos_link *link)
+{
+    return CONTAINER_(link, sos_task, link);
+}
+
+static inline sos_task *task_or_null_(struct sos_link *link)
+{
+    return link == NULL ? NULL : task_of_(link);
+}
 
 /* What few tasks have. */
 struct sos_extras_ {
@@ -157,7 +169,7 @@ struct sos {
     uint32_t ready_bits; /* level n: bit 31 - n; levels from 32 on: ready_more */
     const volatile uint32_t *doorbell;
     sos_task *running; /* may await; NULL between steps and in async_finally */
-    const struct sos_policy *policy;
+    const struct sos_policy *policy; /* sets attention.mode */
     uint32_t streak; /* awaits of this step that did not suspend */
     uint32_t pass;
 
@@ -287,8 +299,7 @@ void sos_joiners_answer_(sos_task *task);
 void sos_joins_unregister_(sos_task *task);
 void sos_scope_answer_(sos_task *parent, const sos_task *child);
 void sos_report_(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us);
-void sos_finish_step_(sos_task *task, sos_frame *frame, int outcome);
 void sos_mode_update_(sos *os);
-void sos_step_plain_(sos *os, sos_task *task);
+void sos_step_(sos *os, sos_task *task);
 
 #endif

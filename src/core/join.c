@@ -12,7 +12,7 @@
 static sos_task *chained(const sos_task *waiter)
 {
     return waiter->link.kind == SOS_WAIT_JOIN ? waiter->link.out
-                                              : (sos_task *)waiter->link.next;
+                                              : task_or_null_(waiter->link.next);
 }
 
 static void chain(sos_task *waiter, sos_task *next)
@@ -20,13 +20,13 @@ static void chain(sos_task *waiter, sos_task *next)
     if (waiter->link.kind == SOS_WAIT_JOIN)
         waiter->link.out = next;
     else
-        waiter->link.next = &next->link;
+        waiter->link.next = next == NULL ? NULL : &next->link;
 }
 
 static sos_task *waiter_of(struct sos_link *link)
 {
     return link->kind == SOS_RECORD_ ? CONTAINER_(link, struct sos_join, link)->waiter
-                                     : (sos_task *)link;
+                                     : task_of_(link);
 }
 
 /*
@@ -215,7 +215,7 @@ void sos_joiners_answer_(sos_task *task)
         if (link->kind == SOS_RECORD_)
             answer_record(CONTAINER_(link, struct sos_join, link), task->status);
         else
-            sos_resume_((sos_task *)link, task->status, SOS_PLACE_FRONT);
+            sos_resume_(task_of_(link), task->status, SOS_PLACE_FRONT);
     }
 }
 

@@ -82,7 +82,7 @@ static sos_task *pick_above_31(sos *os)
     for (unsigned word = 1; word * 32 < os->config.priority_levels; word++) {
         uint32_t bits = os->ready_more[word];
         if (bits != 0)
-            return (sos_task *)os->ready[word * 32 + (unsigned)__builtin_clz(bits)];
+            return task_of_(os->ready[word * 32 + (unsigned)__builtin_clz(bits)]);
     }
     return NULL;
 }
@@ -90,7 +90,7 @@ static sos_task *pick_above_31(sos *os)
 sos_task *sos_ready_pick_(sos *os)
 {
     if (LIKELY_(os->ready_bits != 0))
-        return (sos_task *)os->ready[__builtin_clz(os->ready_bits)];
+        return task_of_(os->ready[__builtin_clz(os->ready_bits)]);
     return pick_above_31(os);
 }
 
@@ -141,11 +141,11 @@ sos_task *sos_ready_first(sos *os, int level)
 {
     if (level < 0 || (uint32_t)level >= os->config.priority_levels)
         return NULL;
-    return (sos_task *)os->ready[level];
+    return task_or_null_(os->ready[level]);
 }
 
 sos_task *sos_ready_next(sos *os, sos_task *task)
 {
     struct sos_link *next = task->link.next;
-    return next == os->ready[task->link.level] ? NULL : (sos_task *)next;
+    return next == os->ready[task->link.level] ? NULL : task_of_(next);
 }

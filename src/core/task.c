@@ -210,10 +210,10 @@ static void start(sos_task *task)
     sos_ready_place_(os, task, SOS_PLACE_BACK);
 }
 
-sos_handle sos_spawn_(sos_task *parent, struct sos_start what)
+sos_handle sos_spawn_(sos_task *parent, const struct sos_start *what)
 {
     int error;
-    sos_task *task = add(parent->os, parent, &what, &error);
+    sos_task *task = add(parent->os, parent, what, &error);
     if (UNLIKELY_(task == NULL))
         return (sos_handle){ error, 0 };
     start(task);
@@ -251,7 +251,7 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
     }
     bool failed = index < count;
     for (index = 0; added != NULL; index++) {
-        sos_task *task = (sos_task *)added;
+        sos_task *task = task_of_(added);
         sos_list_remove_(&added, &task->link);
         if (failed) {
             take_back(task, next_pid_before, lap_before);
@@ -264,10 +264,10 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
     return error;
 }
 
-sos_handle sos_fork_(sos *os, struct sos_start what)
+sos_handle sos_fork_(sos *os, const struct sos_start *what)
 {
     sos_handle handle;
-    int error = sos_fork_list(os, &what, 1, &handle);
+    int error = sos_fork_list(os, what, 1, &handle);
     return error == 0 ? handle : (sos_handle){ error, 0 };
 }
 

@@ -122,7 +122,7 @@ void sos_unwind_(sos_task *task)
         return;
     os->unwinding = true;
     while (os->dying != NULL)
-        unwind_one_frame((sos_task *)os->dying);
+        unwind_one_frame(task_of_(os->dying));
     os->unwinding = false;
 }
 

@@ -158,14 +158,14 @@ void sos_resume_all_(sos *os, struct sos_link **list, int status)
 {
     if (os->collecting) {
         while (*list != NULL) {
-            sos_task *task = (sos_task *)*list;
+            sos_task *task = task_of_(*list);
             sos_list_remove_(list, &task->link);
             sos_resume_(task, status, SOS_PLACE_FRONT);
         }
         return;
     }
     while (*list != NULL) {
-        sos_task *task = (sos_task *)(*list)->prev;
+        sos_task *task = task_of_((*list)->prev);
         sos_list_remove_(list, &task->link);
         sos_resume_(task, status, SOS_PLACE_FRONT);
     }
@@ -186,23 +186,7 @@ int sos_wake(sos *os, sos_handle target)
     return SOS_OK;
 }
 
-/* ---- yield and sleep */
-
-sos_op sos_yield(sos_task *task)
-{
-    sos *os = task->os;
-    struct sos_link **queue = &os->ready[task->link.level];
-    if (UNLIKELY_(os->running != task))
-        refuse(task);
-    task->status = SOS_OK;
-    if (LIKELY_(*queue == &task->link && os->policy == NULL)) {
-        *queue = task->link.next;
-    } else {
-        sos_ready_remove_(os, task);
-        sos_ready_place_(os, task, SOS_PLACE_YIELD);
-    }
-    return (sos_op){ SOS_SUSPENDED_ };
-}
+/* ---- sleep */
 
 sos_op sos_sleep(sos_task *task, int64_t us)
 {

@@ -28,7 +28,7 @@ void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable, enum sos_
 
 sos_task *sos_waitable_first_(const struct sos_waitable *waitable)
 {
-    return (sos_task *)waitable->waiters;
+    return task_or_null_(waitable->waiters);
 }
 
 static bool waits_in_order_of_level(const struct sos_link *link)

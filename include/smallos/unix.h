@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel for Linux and other Unix systems.
+ *
+ * Descriptors are file descriptors. One that a task has waited on, read or written through
+ * smallOS must be closed with sos_fd_close (or handed back with sos_unix_forget): after a plain
+ * close() the kernel may still hold the file, and its number may be given to another.
+ */
+#ifndef SMALLOS_UNIX_H
+#define SMALLOS_UNIX_H
+
+#include "smallos/task.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sos_kernel;
+
+/* How readiness is learnt. */
+enum sos_unix_backend {
+    SOS_UNIX_AUTO,  /* the first of the others that this system allows */
+    SOS_UNIX_URING, /* Linux 6.1 and later: events are seen between two steps without a call */
+    SOS_UNIX_EPOLL, /* Linux */
+    SOS_UNIX_POLL   /* anywhere; a look costs time for every descriptor waited on */
+};
+
+/* Zero means default in every field. */
+struct sos_unix_options {
+    enum sos_unix_backend backend;
+};
+
+/*
+ * Makes a kernel; `options` may be NULL. The environment variable SMALLOS_KERNEL (uring, epoll or
+ * poll) goes before the options. It may be made on one thread and used on another, but from the
+ * first run on only that thread may run it, and that thread should destroy it.
+ * 0; SOS_ENOTSUP: the back end asked for by name is forbidden or missing here; SOS_EINVAL: no such
+ * back end; SOS_ENOMEM; SOS_EMFILE. On an error *kernel is NULL.
+ */
+int sos_unix_kernel_create(struct sos_kernel **kernel, const struct sos_unix_options *options);
+
+/* Ends it, after the runtime that used it. Closes no descriptor but its own; POSIX signals that it
+ * still received get their old disposition back. NULL is fine. */
+void sos_unix_kernel_destroy(struct sos_kernel *kernel);
+
+/* "uring", "epoll" or "poll": what it runs on. */
+const char *sos_unix_backend(const struct sos_kernel *kernel);
+
+/*
+ * Stops watching a descriptor without closing it, so that it may be closed or used by others.
+ * Nobody may be waiting on it. 0; SOS_EBUSY: somebody waits; SOS_EBADF: was never used. Runtime's
+ * thread.
+ */
+int sos_unix_forget(struct sos_kernel *kernel, int fd);
+
+/*
+ * From now on the POSIX signal `posix_signal` (SIGINT, SIGTERM, ...) posts `signal` to `target`, a
+ * task of `os` that was started with `.external`. Several runtimes may receive the same one, all
+ * of them get it; in one runtime a second call replaces the target. Any thread.
+ * 0; SOS_EINVAL: a signal that cannot be caught or is raised by a fault, or `signal` is not 0 to
+ * 31; SOS_ENOMEM: 64 registrations are in force.
+ */
+int sos_unix_signal(struct sos_kernel *kernel, sos *os, int posix_signal, sos_handle target,
+                    int signal);
+
+/*
+ * Ends that; when it was the last registration of the POSIX signal, the disposition from before
+ * the first one is restored. 0; SOS_EINVAL: was not on. Any thread, but not a signal handler.
+ */
+int sos_unix_signal_off(struct sos_kernel *kernel, int posix_signal);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
