@@ -107,11 +107,11 @@ struct sos_link {
 enum sos_wait {
     SOS_RUNNABLE = 0,
     SOS_WAIT_SLEEP,
-    SOS_WAIT_SIGNAL,
     SOS_WAIT_JOIN,
     SOS_WAIT_JOIN_ALL,
     SOS_WAIT_JOIN_ANY,
     SOS_WAIT_SCOPE,
+    SOS_WAIT_SIGNAL,
     SOS_WAIT_READABLE,
     SOS_WAIT_WRITABLE,
     SOS_WAIT_QUEUE_PUT,
@@ -128,23 +128,24 @@ typedef void (*sos_signal_handler)(sos_task *task, int signal, void *context);
 /* How to start a task. Zero means the default, in every field. */
 struct sos_options {
     char reserved_;
-    uint8_t priority;  /* 1 to priority_levels - 1; 0: the parent's (a fork has none: refused) */
-    bool watcher;      /* does not keep the runtime running */
-    bool detached;     /* nobody will join it: its record goes when it ends */
-    bool external;     /* other threads or interrupts post to it: its signal waits count as I/O */
-    const char *name;  /* not copied, must live as long as the task; NULL: the function's name */
+    uint8_t priority;    /* 1 to priority_levels - 1; 0: the parent's (a fork: refused) */
+    bool watcher;        /* does not keep the runtime running */
+    bool detached;       /* nobody will join it: its record goes when it ends */
+    bool external;       /* others post to it (sos_post): its signal waits count as I/O */
     uint16_t frame_room; /* bytes to set aside for nested calls beside the first frame */
+    uint32_t due_us;     /* policy `edf`: wants the CPU within this after a wake-up */
+    uint32_t padding_;   /* no holes: the struct is then written in whole words */
+    const char *name;    /* not copied, must live as long as the task; NULL: the function's name */
     sos_signal_handler on_signal; /* NULL: none */
     void *context;                /* for on_signal */
-    uint32_t due_us;              /* policy `edf`: wants the CPU within this after a wake-up */
 };
 
 /* A task to be: what `sos_start` makes and `sos_fork_list` takes. */
 struct sos_start {
     sos_async_function function;
-    const void *frame;  /* arguments; copied */
-    uint32_t size;      /* of the frame; the lowest bit says that it needs 8-byte alignment */
+    const void *frame; /* arguments; copied */
     const char *name;
+    size_t size;       /* of the frame; the lowest bit says that it needs 8-byte alignment */
     struct sos_options options;
 };
 

@@ -8,13 +8,15 @@
 enum { PID_MAX = INT32_MAX, LEVELS_MAX = 256 };
 #define NUMBER_MAX (SOS_NONE - 1)
 
-const char sos_clients_name_[] = "client_defaults";
-const char sos_clients_alias_[] = "clients";
+const char sos_config_clients_name_[] = "client_defaults";
+const char sos_config_clients_alias_[] = "clients";
 
 #define AT(field) offsetof(struct sos_config, field)
 #define LIMIT(section, name, standard)                                                             \
-    { #section, #name, NULL, "unlimited", false, 0, NUMBER_MAX, standard,                          \
-      AT(client_defaults.section.name) }
+    {                                                                                              \
+#section, #name, NULL, "unlimited", false, 0, NUMBER_MAX, standard,                        \
+            AT(client_defaults.section.name)                                                       \
+    }
 
 /* The keys of a section stand together. */
 const struct sos_config_field_ sos_config_fields_[SOS_CONFIG_FIELDS_] = {
@@ -43,7 +45,7 @@ static bool same(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-const struct sos_config_field_ *sos_field_find_(const char *section, const char *name)
+const struct sos_config_field_ *sos_config_field_find_(const char *section, const char *name)
 {
     for (size_t i = 0; i < SOS_CONFIG_FIELDS_; i++) {
         const struct sos_config_field_ *field = &sos_config_fields_[i];
@@ -54,7 +56,7 @@ const struct sos_config_field_ *sos_field_find_(const char *section, const char 
     return NULL;
 }
 
-bool sos_field_section_exists_(const char *section)
+bool sos_config_field_section_exists_(const char *section)
 {
     for (size_t i = 0; i < SOS_CONFIG_FIELDS_; i++)
         if (sos_config_fields_[i].section != NULL && same(sos_config_fields_[i].section, section))
@@ -62,9 +64,9 @@ bool sos_field_section_exists_(const char *section)
     return false;
 }
 
-bool sos_field_is_clients_(const char *name)
+bool sos_config_field_is_clients_(const char *name)
 {
-    return same(name, sos_clients_name_) || same(name, sos_clients_alias_);
+    return same(name, sos_config_clients_name_) || same(name, sos_config_clients_alias_);
 }
 
 static uint32_t *number_of(const struct sos_config_field_ *field, struct sos_config *config)
@@ -77,7 +79,8 @@ static bool *boolean_of(const struct sos_config_field_ *field, struct sos_config
     return (bool *)(void *)((char *)config + field->offset);
 }
 
-uint32_t sos_field_get_(const struct sos_config_field_ *field, const struct sos_config *config)
+uint32_t sos_config_field_get_(const struct sos_config_field_ *field,
+                               const struct sos_config *config)
 {
     if (field->is_boolean)
         return *boolean_of(field, (struct sos_config *)config);
@@ -87,8 +90,8 @@ uint32_t sos_field_get_(const struct sos_config_field_ *field, const struct sos_
     return number == SOS_NONE && field->zero != NULL ? 0 : number;
 }
 
-void sos_field_set_(const struct sos_config_field_ *field, struct sos_config *config,
-                    uint32_t value)
+void sos_config_field_set_(const struct sos_config_field_ *field, struct sos_config *config,
+                           uint32_t value)
 {
     if (field->is_boolean)
         *boolean_of(field, config) = value != 0;
@@ -96,53 +99,53 @@ void sos_field_set_(const struct sos_config_field_ *field, struct sos_config *co
         *number_of(field, config) = value == 0 ? SOS_NONE : value;
 }
 
-bool sos_field_allows_(const struct sos_config_field_ *field, int64_t value)
+bool sos_config_field_allows_(const struct sos_config_field_ *field, int64_t value)
 {
     return value >= (int64_t)field->min && value <= (int64_t)field->max;
 }
 
-void sos_field_rule_(const struct sos_config_field_ *field, struct sos_sink_ *rule)
+void sos_config_field_rule_(const struct sos_config_field_ *field, struct sos_config_sink_ *rule)
 {
     if (field->is_boolean) {
-        sos_sink_puts_(rule, "must be true or false");
+        sos_config_sink_puts_(rule, "must be true or false");
         return;
     }
-    sos_sink_puts_(rule, "must be an integer from ");
-    sos_sink_number_(rule, field->min);
+    sos_config_sink_puts_(rule, "must be an integer from ");
+    sos_config_sink_number_(rule, field->min);
     if (field->zero != NULL) {
-        sos_sink_puts_(rule, " (");
-        sos_sink_puts_(rule, field->zero);
-        sos_sink_puts_(rule, ")");
+        sos_config_sink_puts_(rule, " (");
+        sos_config_sink_puts_(rule, field->zero);
+        sos_config_sink_puts_(rule, ")");
     }
-    sos_sink_puts_(rule, " to ");
-    sos_sink_number_(rule, field->max);
+    sos_config_sink_puts_(rule, " to ");
+    sos_config_sink_number_(rule, field->max);
 }
 
-void sos_field_list_keys_(const char *section, struct sos_sink_ *rule)
+void sos_config_field_list_keys_(const char *section, struct sos_config_sink_ *rule)
 {
     const char *between = "unknown key; there are ";
     for (size_t i = 0; i < SOS_CONFIG_FIELDS_; i++) {
         if (!same(sos_config_fields_[i].section, section))
             continue;
-        sos_sink_puts_(rule, between);
-        sos_sink_puts_(rule, sos_config_fields_[i].name);
+        sos_config_sink_puts_(rule, between);
+        sos_config_sink_puts_(rule, sos_config_fields_[i].name);
         between = ", ";
     }
     if (section == NULL) {
-        sos_sink_puts_(rule, between);
-        sos_sink_puts_(rule, sos_clients_name_);
+        sos_config_sink_puts_(rule, between);
+        sos_config_sink_puts_(rule, sos_config_clients_name_);
     }
 }
 
-void sos_field_list_sections_(struct sos_sink_ *rule)
+void sos_config_field_list_sections_(struct sos_config_sink_ *rule)
 {
     const char *between = "unknown section; there are ", *last = NULL;
     for (size_t i = 0; i < SOS_CONFIG_FIELDS_; i++) {
         const char *section = sos_config_fields_[i].section;
         if (section == NULL || same(section, last))
             continue;
-        sos_sink_puts_(rule, between);
-        sos_sink_puts_(rule, section);
+        sos_config_sink_puts_(rule, between);
+        sos_config_sink_puts_(rule, section);
         between = ", ";
         last = section;
     }

@@ -15,15 +15,15 @@ static size_t string_end(const char *text, size_t at, size_t length)
     return at < length ? at : length;
 }
 
-static void set_key(struct sos_place_ *place, struct sos_slice_ key)
+static void set_key(struct sos_config_place_ *place, struct sos_config_slice_ key)
 {
-    if (place->depth >= 1 && place->depth <= SOS_PATH_KEYS_)
+    if (place->depth >= 1 && place->depth <= SOS_CONFIG_PATH_KEYS_)
         place->keys[place->depth - 1] = key;
 }
 
-static void step(struct sos_place_ *place, char c, size_t offset)
+static void step(struct sos_config_place_ *place, char c, size_t offset)
 {
-    const struct sos_slice_ none = { NULL, 0 };
+    const struct sos_config_slice_ none = { NULL, 0 };
     switch (c) {
     case '{':
     case '[':
@@ -36,7 +36,8 @@ static void step(struct sos_place_ *place, char c, size_t offset)
         set_key(place, none);
         if (place->depth > 0)
             place->depth--;
-        place->closed = place->closed || place->depth == 0;
+        if (place->depth == 0 && place->end == 0)
+            place->end = offset + 1;
         break;
     case ',':
         set_key(place, none);
@@ -49,13 +50,13 @@ static void step(struct sos_place_ *place, char c, size_t offset)
     }
 }
 
-struct sos_place_ sos_place_at_(const char *text, size_t length)
+struct sos_config_place_ sos_config_place_at_(const char *text, size_t length)
 {
-    struct sos_place_ place = { 0 };
+    struct sos_config_place_ place = { 0 };
     for (size_t at = 0; at < length; at++) {
         if (text[at] == '"') {
             size_t end = string_end(text, at, length);
-            place.string = (struct sos_slice_){ text + at + 1, end - at - 1 };
+            place.string = (struct sos_config_slice_){ text + at + 1, end - at - 1 };
             at = end;
         } else {
             step(&place, text[at], at);
@@ -64,7 +65,7 @@ struct sos_place_ sos_place_at_(const char *text, size_t length)
     return place;
 }
 
-void sos_place_line_(const char *text, size_t offset, int *line, int *column)
+void sos_config_place_line_(const char *text, size_t offset, int *line, int *column)
 {
     *line = 1;
     *column = 1;

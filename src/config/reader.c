@@ -39,7 +39,7 @@ static int feed_byte(const struct feed *feed)
         return feed_goes_on[at];
     at -= sizeof feed_goes_on - 1;
     if (at < feed->length)
-        return feed->text[at];
+        return (unsigned char)feed->text[at];
     return at == feed->length ? ']' : EOF;
 }
 
@@ -98,38 +98,38 @@ static bool same_refusal(const json_error_t *a, const json_error_t *b)
 static int refuse_at(struct sos_config_error *error, const char *text, size_t offset,
                      const char *rule)
 {
-    sos_place_line_(text, offset, &error->line, &error->column);
-    sos_string_write_(error->rule, sizeof error->rule, rule, strlen(rule));
-    return sos_refuse_(error, SOS_ECONFIG, NULL);
+    sos_config_place_line_(text, offset, &error->line, &error->column);
+    sos_config_string_write_(error->rule, sizeof error->rule, rule, strlen(rule));
+    return sos_config_refuse_(error, SOS_ECONFIG, NULL);
 }
 
-static void write_place(const struct sos_place_ *place, struct sos_config_error *error)
+static void write_place(const struct sos_config_place_ *place, struct sos_config_error *error)
 {
-    struct sos_sink_ sink = { error->path, sizeof error->path, 0 };
-    for (size_t i = 0; i < SOS_PATH_KEYS_ && i < place->depth; i++) {
+    struct sos_config_sink_ sink = { error->path, sizeof error->path, 0 };
+    for (size_t i = 0; i < SOS_CONFIG_PATH_KEYS_ && i < place->depth; i++) {
         if (place->keys[i].length == 0)
             break;
-        sos_sink_puts_(&sink, i > 0 ? "." : "");
-        sos_sink_put_(&sink, place->keys[i].text, place->keys[i].length);
+        sos_config_sink_puts_(&sink, i > 0 ? "." : "");
+        sos_config_sink_put_(&sink, place->keys[i].text, place->keys[i].length);
     }
-    sos_sink_end_(&sink);
+    sos_config_sink_end_(&sink);
 }
 
-static bool slice_is(struct sos_slice_ slice, const char *text)
+static bool slice_is(struct sos_config_slice_ slice, const char *text)
 {
     return slice.length == strlen(text) && memcmp(slice.text, text, slice.length) == 0;
 }
 
 /* The field that a place belongs to; NULL: none. */
-static const struct sos_config_field_ *field_at(const struct sos_place_ *place)
+static const struct sos_config_field_ *field_at(const struct sos_config_place_ *place)
 {
     for (size_t i = 0; i < SOS_CONFIG_FIELDS_; i++) {
         const struct sos_config_field_ *field = &sos_config_fields_[i];
         size_t depth = field->section == NULL ? 1 : 3;
         if (place->depth != depth)
             continue;
-        if (depth == 3 && ((!slice_is(place->keys[0], sos_clients_name_) &&
-                            !slice_is(place->keys[0], sos_clients_alias_)) ||
+        if (depth == 3 && ((!slice_is(place->keys[0], sos_config_clients_name_) &&
+                            !slice_is(place->keys[0], sos_config_clients_alias_)) ||
                            !slice_is(place->keys[1], field->section)))
             continue;
         if (slice_is(place->keys[depth - 1], field->name) ||
@@ -145,45 +145,58 @@ static int refuse_number(struct sos_config_error *error, const char *text, size_
     size_t start = end;
     while (start > 0 && strchr("+-.0123456789Ee", text[start - 1]) != NULL)
         start--;
-    struct sos_place_ place = sos_place_at_(text, start);
+    struct sos_config_place_ place = sos_config_place_at_(text, start);
     const struct sos_config_field_ *field = field_at(&place);
-    struct sos_sink_ rule = sos_rule_(error);
+    struct sos_config_sink_ rule = sos_config_rule_(error);
     write_place(&place, error);
-    sos_string_write_(error->value, sizeof error->value, text + start, end - start);
+    sos_config_string_write_(error->value, sizeof error->value, text + start, end - start);
     if (field != NULL)
-        sos_field_rule_(field, &rule);
+        sos_config_field_rule_(field, &rule);
     else
-        sos_sink_puts_(&rule, "is larger than any number may be");
-    sos_sink_end_(&rule);
-    sos_place_line_(text, start, &error->line, &error->column);
-    return sos_refuse_(error, SOS_ECONFIG, NULL);
-}
-
-static int refuse_syntax(struct sos_config_error *error, const struct feed *feed,
-                         const json_error_t *refusal)
-{
-    size_t start = feed_start(feed), position = (size_t)refusal->position;
-    size_t offset = position > start ? position - start : 0;
-    size_t inside = offset < feed->length ? offset : feed->length;
-    enum json_error_code code = json_error_code(refusal);
-    struct sos_place_ place = sos_place_at_(feed->text, inside);
-    if (code == json_error_numeric_overflow)
-        return refuse_number(error, feed->text, inside);
-    if (place.closed)
-        return refuse_at(error, feed->text, inside, "nothing may follow the closing brace");
-    if (code == json_error_duplicate_key && place.depth >= 1 && place.depth <= SOS_PATH_KEYS_)
-        place.keys[place.depth - 1] = place.string;
-    write_place(&place, error);
-    if (offset > feed->length)
-        return refuse_at(error, feed->text, inside, "the text ends too early");
-    if (code == json_error_duplicate_key)
-        return refuse_at(error, feed->text, inside, "stands there twice");
-    return refuse_at(error, feed->text, inside, refusal->text);
+        sos_config_sink_puts_(&rule, "is larger than any number may be");
+    sos_config_sink_end_(&rule);
+    sos_config_place_line_(text, start, &error->line, &error->column);
+    return sos_config_refuse_(error, SOS_ECONFIG, NULL);
 }
 
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static int refuse_rest(struct sos_config_error *error, const char *text, size_t length, size_t at)
+{
+    while (at < length && is_space(text[at]))
+        at++;
+    return refuse_at(error, text, at, "nothing may follow the closing brace");
+}
+
+static int refuse_syntax(struct sos_config_error *error, const struct feed *feed,
+                         const json_error_t *refusal)
+{
+    const char *text = feed->text;
+    size_t start = feed_start(feed), position = (size_t)refusal->position;
+    size_t offset = position > start ? position - start : 0;
+    bool at_end = offset > feed->length;
+    size_t at = at_end ? feed->length : offset;
+    enum json_error_code code = json_error_code(refusal);
+    if (code == json_error_numeric_overflow)
+        return refuse_number(error, text, at);
+    /* jansson stands behind the token that it refuses, but before a byte that is no UTF-8. */
+    if (!at_end && at > 0 && code != json_error_invalid_utf8)
+        at--;
+    struct sos_config_place_ place = sos_config_place_at_(text, at);
+    if (place.end != 0)
+        return refuse_rest(error, text, feed->length, place.end);
+    if (code == json_error_duplicate_key && place.depth >= 1 &&
+        place.depth <= SOS_CONFIG_PATH_KEYS_)
+        place.keys[place.depth - 1] = place.string;
+    write_place(&place, error);
+    if (at_end)
+        return refuse_at(error, text, at, "the text ends too early");
+    if (code == json_error_duplicate_key)
+        return refuse_at(error, text, at, "stands there twice");
+    return refuse_at(error, text, at, refusal->text);
 }
 
 /* What jansson would let through, or word badly, or needs much stack for. */
@@ -203,7 +216,7 @@ static int check_text(const char *text, size_t length, struct sos_config_error *
         return refuse_at(error, text, start, "the text is empty; a JSON object must be there");
     if (text[start] != '{')
         return refuse_at(error, text, start, "must be a JSON object, which begins with a brace");
-    struct sos_place_ place = sos_place_at_(text, length);
+    struct sos_config_place_ place = sos_config_place_at_(text, length);
     if (place.too_deep != 0)
         return refuse_at(error, text, place.too_deep,
                          "more than 32 objects and arrays inside each other");
@@ -213,13 +226,13 @@ static int check_text(const char *text, size_t length, struct sos_config_error *
 static int out_of_memory(struct sos_config_error *error)
 {
     memset(error, 0, sizeof *error);
-    struct sos_sink_ rule = sos_rule_(error);
-    sos_sink_puts_(&rule, "out of memory");
-    sos_sink_end_(&rule);
-    return sos_refuse_(error, SOS_ENOMEM, NULL);
+    struct sos_config_sink_ rule = sos_config_rule_(error);
+    sos_config_sink_puts_(&rule, "out of memory");
+    sos_config_sink_end_(&rule);
+    return sos_config_refuse_(error, SOS_ENOMEM, NULL);
 }
 
-int sos_json_read_(const char *text, size_t length, json_t **tree, struct sos_config_error *error)
+int sos_config_read_(const char *text, size_t length, json_t **tree, struct sos_config_error *error)
 {
     struct feed feed = { text, length, warm_up_for(length), 0 };
     json_error_t refusal, again;
@@ -237,7 +250,7 @@ int sos_json_read_(const char *text, size_t length, json_t **tree, struct sos_co
     if (json_array_size(around) == 2)
         *tree = json_incref(json_array_get(around, 1));
     else
-        status = refuse_at(error, text, length, "nothing may follow the closing brace");
+        status = refuse_rest(error, text, length, sos_config_place_at_(text, length).end);
     json_decref(around);
     return status;
 }

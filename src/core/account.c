@@ -86,14 +86,14 @@ static void update(sos *os)
     sos_mode_update_(os);
 }
 
-static size_t size_of(const sos *os)
+static size_t accounting_size(const sos *os)
 {
     return sizeof(struct sos_accounting_) + os->config.task_capacity * sizeof(struct measured);
 }
 
-static void end(sos *os)
+static void forget_accounts(sos *os)
 {
-    sos_give_(os, os->accounting, os->accounting != NULL ? size_of(os) : 0);
+    sos_give_(os, os->accounting, os->accounting != NULL ? accounting_size(os) : 0);
     os->accounting = NULL;
 }
 
@@ -103,17 +103,17 @@ int sos_accounting(sos *os, bool on)
     if (error != 0 || on == (os->accounting != NULL))
         return error;
     if (on) {
-        os->accounting = sos_take_(os, size_of(os));
+        os->accounting = sos_take_(os, accounting_size(os));
         if (os->accounting == NULL)
             return SOS_ENOMEM;
-        memset(os->accounting, 0, size_of(os));
+        memset(os->accounting, 0, accounting_size(os));
         uint64_t now = clock_ns(os);
         os->accounting->next_starvation_check = now + STARVED_NS;
         for (uint32_t pid = 0; pid < os->config.task_capacity; pid++)
             os->accounting->tasks[pid].runnable_since = now;
-        os->accounting_end = end;
+        os->accounting_end = forget_accounts;
     } else if (os->running == NULL) {
-        end(os);
+        forget_accounts(os);
     } else {
         return SOS_EBUSY;
     }

@@ -14,11 +14,6 @@ struct frame_chunk {
 
 enum { CHUNK_HEADER = (int)((sizeof(struct frame_chunk) + 7) & ~(size_t)7) };
 
-static char *end_of(const sos_frame *frame)
-{
-    return (char *)frame + (size_t)frame->size * 4;
-}
-
 static sos_frame *push_in_new_chunk(sos_task *task, uint32_t size)
 {
     sos *os = task->os;
@@ -44,7 +39,7 @@ sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const vo
     size &= ~1u;
     if (UNLIKELY_(size / 4 > UINT16_MAX))
         return NULL;
-    char *top = end_of(task->frame);
+    char *top = sos_frame_end_(task->frame);
     uint32_t pad = wide != 0 ? (uint32_t)((uintptr_t)top & 4u) : 0;
     sos_frame *frame;
     uint32_t back = 0;
@@ -57,33 +52,19 @@ sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const vo
         if (frame == NULL)
             return NULL;
     }
-    memcpy(frame, arguments, size);
-    frame->function = function;
-    frame->resume = 0;
-    frame->size = (uint16_t)(size / 4);
+    sos_frame_fill_(frame, function, arguments, size);
     frame->back = (uint16_t)back;
     frame->flags = back == 0 ? SOS_CHUNK_ : 0;
-    frame->scope = 0;
     task->frame = frame;
     return frame;
 }
 
-void sos_frame_pop_(sos_task *task)
+void sos_frame_pop_chunk_(sos_task *task)
 {
-    sos_frame *frame = task->frame;
-    char *top = end_of(frame);
-    if (frame->back != 0) {
-        task->frame = (sos_frame *)(void *)((char *)frame - (size_t)frame->back * 4);
-        task->room = (sos_index_)(task->room + (uint32_t)(top - end_of(task->frame)));
-    } else if ((frame->flags & SOS_CHUNK_) == 0) {
-        task->frame = NULL;
-        task->room = (sos_index_)(task->room + (uint32_t)(top - sos_frames_start_(task)));
-    } else {
-        struct frame_chunk *chunk = (struct frame_chunk *)(void *)((char *)frame - CHUNK_HEADER);
-        task->frame = chunk->below;
-        task->room = chunk->room_below;
-        sos_give_(task->os, chunk, chunk->size);
-    }
+    struct frame_chunk *chunk = (struct frame_chunk *)(void *)((char *)task->frame - CHUNK_HEADER);
+    task->frame = chunk->below;
+    task->room = chunk->room_below;
+    sos_give_(task->os, chunk, chunk->size);
 }
 
 sos_op sos_call_(sos_task *task, sos_async_function function, const void *arguments, uint32_t size)

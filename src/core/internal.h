@@ -37,6 +37,22 @@ int memcmp(const void *a, const void *b, size_t size);
 
 #define LIKELY_(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY_(x) __builtin_expect(!!(x), 0)
+
+/* The core compiled as one file (its release and firmware builds are): nothing but the public
+ * functions has a name outside, so the compiler may inline and drop what it likes. */
+#ifdef SOS_ONE_FILE
+#define INTERNAL_ static
+#else
+#define INTERNAL_
+#endif
+
+/* Worth a copy of its own where speed counts; one copy serves all where size counts. */
+#ifdef __OPTIMIZE_SIZE__
+#define HOT_INLINE_ static inline
+#else
+#define HOT_INLINE_ static inline __attribute__((always_inline))
+#endif
+
 #define CONTAINER_(pointer, type, member)                                                          \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
@@ -47,6 +63,8 @@ typedef uint32_t sos_index_;
 typedef uint16_t sos_index_;
 #endif
 #define NO_INDEX_ ((sos_index_)-1)
+
+struct sos_free_block_;
 
 enum {
     /* in link.kind, beside enum sos_wait */
@@ -139,7 +157,12 @@ struct sos_post_ {
     int32_t signal;
 };
 
-struct sos_free_block_;
+/* Every block a heap block of its own, so that tools see each one. */
+#ifdef SOS_MEMORY_DIRECT
+#define SOS_POOL_DIRECT_ 1
+#else
+#define SOS_POOL_DIRECT_ 0
+#endif
 #define SOS_POOL_CLASSES_ 32
 
 struct sos_pool_ {
@@ -176,8 +199,8 @@ struct sos {
     struct sos_kernel *kernel;
     sos_task **tasks; /* by pid */
     uint32_t task_count;   /* records */
-    uint32_t live, live_watchers;
     uint32_t next_pid, lap;
+    uint32_t live, live_watchers; /* not beside task_count: they are not written together */
     uint32_t last_search; /* mark of the last search for circular joins */
     uint32_t outside; /* tasks that something outside can wake */
     uint32_t grants;
@@ -219,87 +242,269 @@ struct sos {
 };
 
 /* ---- pool.c */
-void *sos_take_(sos *os, size_t size);
-void sos_give_(sos *os, void *memory, size_t size);
-void *sos_pool_start_(struct sos_pool_ *pool, struct sos_kernel *kernel, void *memory, size_t size,
+enum { SOS_POOL_UNIT_ = 2 * (int)sizeof(void *) };
+
+struct sos_free_block_ {
+    struct sos_free_block_ *next;
+    size_t size; /* large blocks only */
+};
+
+INTERNAL_ void *sos_take_new_(sos *os, size_t size);
+INTERNAL_ void sos_give_large_(sos *os, void *memory, size_t size);
+
+/* Memory for a runtime's own use, aligned for anything; NULL: there is none. */
+static inline void *sos_take_(sos *os, size_t size)
+{
+    size_t index = (size - 1) / SOS_POOL_UNIT_;
+    struct sos_free_block_ *block = NULL;
+    if (LIKELY_(index < SOS_POOL_CLASSES_))
+        block = os->pool.classes[index];
+    if (UNLIKELY_(block == NULL))
+        return sos_take_new_(os, size);
+    os->pool.classes[index] = block->next;
+    os->pool.use.used += (index + 1) * SOS_POOL_UNIT_;
+    return block;
+}
+
+/* `size` as it was taken; NULL is fine. */
+static inline void sos_give_(sos *os, void *memory, size_t size)
+{
+    size_t index = (size - 1) / SOS_POOL_UNIT_;
+    struct sos_free_block_ *block = memory;
+    if (SOS_POOL_DIRECT_ || UNLIKELY_(index >= SOS_POOL_CLASSES_ || memory == NULL)) {
+        sos_give_large_(os, memory, size);
+        return;
+    }
+    block->next = os->pool.classes[index];
+    os->pool.classes[index] = block;
+    os->pool.use.used -= (index + 1) * SOS_POOL_UNIT_;
+}
+
+INTERNAL_ void *sos_pool_start_(struct sos_pool_ *pool, struct sos_kernel *kernel, void *memory, size_t size,
                       size_t first);
-void sos_pool_end_(struct sos_pool_ *pool, struct sos_kernel *kernel, sos *os, size_t first,
+INTERNAL_ void sos_pool_end_(struct sos_pool_ *pool, struct sos_kernel *kernel, sos *os, size_t first,
                    bool fixed);
 
-/* ---- list.h-like: circular lists with a pointer to their first link (in ready.c) */
-void sos_list_append_(struct sos_link **list, struct sos_link *link);
-void sos_list_remove_(struct sos_link **list, struct sos_link *link);
+/* ---- Circular lists with a pointer to their first link */
 
-/* ---- ready.c */
-void sos_ready_insert_(sos *os, sos_task *task, bool front);
-void sos_ready_remove_(sos *os, sos_task *task);
-void sos_ready_place_(sos *os, sos_task *task, enum sos_place why); /* through the policy */
-sos_task *sos_ready_pick_(sos *os);
-bool sos_ready_above_(const sos *os, unsigned level); /* something more urgent is runnable */
+static inline void sos_list_append_(struct sos_link **list, struct sos_link *link)
+{
+    struct sos_link *first = *list;
+    if (first == NULL) {
+        link->next = link->prev = link;
+        *list = link;
+        return;
+    }
+    struct sos_link *last = first->prev;
+    link->next = first;
+    link->prev = last;
+    last->next = link;
+    first->prev = link;
+}
+
+static inline void sos_list_remove_(struct sos_link **list, struct sos_link *link)
+{
+    struct sos_link *next = link->next, *prev = link->prev;
+    if (next == link) {
+        *list = NULL;
+        return;
+    }
+    next->prev = prev;
+    prev->next = next;
+    if (*list == link)
+        *list = next;
+}
+
+/* ---- ready.c: one circular list a level, and a bitmap of those that are not empty. The bitmap's
+ * first word holds the levels below 32, of which every usual configuration has few. */
+INTERNAL_ void sos_ready_mark_above_31_(sos *os, unsigned level, bool ready);
+INTERNAL_ void sos_ready_place_with_care_(sos *os, sos_task *task, enum sos_place why);
+
+static inline void sos_ready_mark_(sos *os, unsigned level, bool ready)
+{
+    uint32_t bit = 0x80000000u >> (level & 31);
+    if (UNLIKELY_(level >= 32))
+        sos_ready_mark_above_31_(os, level, ready);
+    else if (ready)
+        os->ready_bits |= bit;
+    else
+        os->ready_bits &= ~bit;
+}
+
+static inline void sos_ready_insert_(sos *os, sos_task *task, bool front)
+{
+    struct sos_link **queue = &os->ready[task->link.level];
+    sos_list_append_(queue, &task->link);
+    if (front)
+        *queue = &task->link;
+    sos_ready_mark_(os, task->link.level, true);
+}
+
+static inline void sos_ready_remove_(sos *os, sos_task *task)
+{
+    struct sos_link **queue = &os->ready[task->link.level];
+    sos_list_remove_(queue, &task->link);
+    if (*queue == NULL)
+        sos_ready_mark_(os, task->link.level, false);
+}
+
+/* Through the policy, if there is one. */
+static inline void sos_ready_place_(sos *os, sos_task *task, enum sos_place why)
+{
+    if (LIKELY_(os->attention.byte.mode == 0))
+        sos_ready_insert_(os, task, sos_to_front(why));
+    else
+        sos_ready_place_with_care_(os, task, why);
+}
+
+INTERNAL_ sos_task *sos_ready_pick_(sos *os);
+INTERNAL_ bool sos_ready_above_(const sos *os, unsigned level); /* something more urgent is runnable */
 
 /* ---- wait.c */
+/* The signal waits of external tasks and waits for I/O can be ended by something outside. */
+static inline bool sos_outside_can_end_(const struct sos_link *link)
+{
+    unsigned kind = link->kind;
+    return kind - SOS_WAIT_SIGNAL <= SOS_WAIT_WRITABLE - SOS_WAIT_SIGNAL &&
+           (kind != SOS_WAIT_SIGNAL || (link->flags & SOS_EXTERNAL_) != 0);
+}
+
 static inline bool sos_is_runnable_(const sos_task *task)
 {
     return task->link.kind == SOS_RUNNABLE || (task->link.kind & SOS_GRANTED_) != 0;
 }
-void sos_check_running_(sos_task *task);
-void sos_suspend_(sos_task *task, enum sos_wait kind, void *object);
-sos_op sos_complete_(sos_task *task, int status); /* an operation that need not wait */
-void sos_unregister_(sos_task *task); /* takes a task out of whatever it waits for */
-void sos_resume_(sos_task *task, int status, enum sos_place why);
-void sos_resume_granted_(sos_task *task, int status);
-void sos_resume_all_(sos *os, struct sos_link **list, int status);
-void sos_claim_(sos_task *task);
-struct sos_link **sos_wait_list_(struct sos_link *link);
+INTERNAL_ SOS_NORETURN void sos_refuse_(sos_task *task);
+
+static inline void sos_check_running_(sos_task *task)
+{
+    if (UNLIKELY_(task->os->running != task))
+        sos_refuse_(task);
+}
+
+/* Takes the running task out of the ready queue; the caller puts it where its waker finds it. */
+static inline void sos_suspend_(sos_task *task, enum sos_wait kind, void *object)
+{
+    sos *os = task->os;
+    sos_ready_remove_(os, task);
+    task->link.kind = (uint8_t)kind;
+    task->link.object = object;
+    if (sos_outside_can_end_(&task->link))
+        os->outside++;
+}
+
+/* Ends a wait; the waker has taken the link out of its list. */
+HOT_INLINE_ void sos_resume_here_(sos *os, sos_task *task, int status, enum sos_place why)
+{
+    if (UNLIKELY_(sos_outside_can_end_(&task->link)))
+        os->outside--;
+    task->status = status;
+    task->link.kind = SOS_RUNNABLE;
+    task->link.order = os->pass;
+    if (UNLIKELY_(os->collecting) && why == SOS_PLACE_FRONT)
+        sos_list_append_(&os->batch, &task->link);
+    else
+        sos_ready_place_(os, task, why);
+}
+INTERNAL_ sos_op sos_complete_(sos_task *task, int status); /* an operation that need not wait */
+INTERNAL_ void sos_unregister_(sos_task *task); /* takes a task out of whatever it waits for */
+INTERNAL_ void sos_resume_(sos_task *task, int status, enum sos_place why);
+INTERNAL_ void sos_resume_granted_(sos_task *task, int status);
+INTERNAL_ void sos_resume_all_(sos *os, struct sos_link **list, int status);
+INTERNAL_ void sos_claim_(sos_task *task);
+INTERNAL_ struct sos_link **sos_wait_list_(struct sos_link *link);
 
 /* ---- waitable lists: most urgent first (in waitable.c) */
-void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable, enum sos_wait kind);
-sos_task *sos_waitable_first_(const struct sos_waitable *waitable);
-void sos_waitable_sort_in_(struct sos_waitable *waitable, struct sos_link *link);
-void sos_set_level_(sos_task *task, int level);
+INTERNAL_ void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable, enum sos_wait kind);
+INTERNAL_ sos_task *sos_waitable_first_(const struct sos_waitable *waitable);
+INTERNAL_ void sos_waitable_sort_in_(struct sos_waitable *waitable, struct sos_link *link);
+INTERNAL_ void sos_set_level_(sos_task *task, int level);
 
 /* ---- frame.c */
-sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const void *frame,
+INTERNAL_ sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const void *frame,
                            uint32_t size);
-void sos_frame_pop_(sos_task *task);
+INTERNAL_ void sos_frame_pop_chunk_(sos_task *task);
+
+static inline char *sos_frame_end_(const sos_frame *frame)
+{
+    return (char *)(uintptr_t)frame + (size_t)frame->size * 4;
+}
+
+/* Arguments are whole words; most frames have few. */
+static inline void sos_frame_fill_(sos_frame *frame, sos_async_function function,
+                                   const void *arguments, uint32_t size)
+{
+    frame->function = function;
+    frame->resume = 0;
+    frame->size = (uint16_t)(size / 4);
+    frame->scope = 0;
+    for (uint32_t at = sizeof *frame; at < size; at += sizeof(uintptr_t))
+        memcpy((char *)frame + at, (const char *)arguments + at, sizeof(uintptr_t));
+}
+
+enum { SOS_EXTRAS_AT_ = (int)((sizeof(sos_task) + 7) & ~(size_t)7) };
+
+/* Where the memory for frames begins in the block of a task; `wide`: on a multiple of 8. */
+static inline size_t sos_frames_at_(bool extras, bool wide)
+{
+    if (UNLIKELY_(extras))
+        return SOS_EXTRAS_AT_ + ((sizeof(struct sos_extras_) + 7) & ~(size_t)7);
+    return wide ? SOS_EXTRAS_AT_ : sizeof(sos_task);
+}
+
+/* After the last one, `room` is all the memory for frames in the block of the task. */
+static inline void sos_frame_pop_(sos_task *task)
+{
+    sos_frame *frame = task->frame;
+    if (UNLIKELY_((frame->flags & SOS_CHUNK_) != 0)) {
+        sos_frame_pop_chunk_(task);
+        return;
+    }
+    sos_frame *below = NULL;
+    char *start = (char *)task + sos_frames_at_((task->link.flags & SOS_EXTRAS_) != 0, false);
+    if (frame->back != 0) {
+        below = (sos_frame *)(void *)((char *)frame - (size_t)frame->back * 4);
+        start = sos_frame_end_(below);
+    }
+    task->room = (sos_index_)(task->room + (sos_frame_end_(frame) - start));
+    task->frame = below;
+}
 
 /* ---- task.c */
-char *sos_frames_start_(sos_task *task);
-sos_task *sos_lookup_(const sos *os, sos_handle handle);
-sos_handle sos_handle_of_(const sos_task *task);
-void sos_task_end_(sos_task *task); /* its frames are gone, its result is its status */
-void sos_record_free_(sos_task *task);
-struct sos_extras_ *sos_extras_(const sos_task *task);
-int sos_check_thread_(const sos *os);
-sos_task *sos_child_after_(const sos_task *parent, const sos_task *child);
+INTERNAL_ sos_task *sos_lookup_(const sos *os, sos_handle handle);
+INTERNAL_ sos_handle sos_handle_of_(const sos_task *task);
+INTERNAL_ void sos_task_end_(sos_task *task); /* its frames are gone, its result is its status */
+INTERNAL_ void sos_record_free_(sos_task *task);
+INTERNAL_ struct sos_extras_ *sos_extras_(const sos_task *task);
+INTERNAL_ int sos_check_thread_(const sos *os);
+INTERNAL_ sos_task *sos_child_after_(const sos_task *parent, const sos_task *child);
 
 /* ---- unwind.c */
-void sos_unwind_(sos_task *task); /* to the bottom if SOS_KILLED_, else to an expired deadline */
-void sos_scope_end_(sos_task *parent, const struct sos_scope *scope);
-struct sos_scope *sos_frame_scope_(sos_frame *frame);
-sos_task *sos_child_to_kill_(const sos_task *parent, const struct sos_scope *scope);
-bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope);
-void sos_kill_task_(sos_task *task, bool tree);
-void sos_reap_killed_(sos *os);
+INTERNAL_ void sos_unwind_(sos_task *task); /* to the bottom if SOS_KILLED_, else to an expired deadline */
+INTERNAL_ void sos_scope_end_(sos_task *parent, const struct sos_scope *scope);
+INTERNAL_ struct sos_scope *sos_frame_scope_(sos_frame *frame);
+INTERNAL_ sos_task *sos_child_to_kill_(const sos_task *parent, const struct sos_scope *scope);
+INTERNAL_ bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope);
+INTERNAL_ void sos_kill_task_(sos_task *task, bool tree);
+INTERNAL_ void sos_reap_killed_(sos *os);
 
 /* ---- deadline.c */
-void sos_deadline_expire_(struct sos_link *link);
+INTERNAL_ void sos_deadline_expire_(struct sos_link *link);
 
 /* ---- timer.c */
-void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due);
-void sos_timer_cancel_(sos *os, struct sos_link *link);
-uint64_t sos_timer_next_(sos *os);
-struct sos_link *sos_timer_pop_(sos *os, uint64_t now);
-uint64_t sos_due_after_(sos *os, int64_t us);
+INTERNAL_ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due);
+INTERNAL_ void sos_timer_cancel_(sos *os, struct sos_link *link);
+INTERNAL_ uint64_t sos_timer_next_(sos *os);
+INTERNAL_ struct sos_link *sos_timer_pop_(sos *os, uint64_t now);
+INTERNAL_ uint64_t sos_due_after_(sos *os, int64_t us);
 
 /* ---- signal.c, join.c, report.c, run.c */
-void sos_posts_take_(sos *os);
-void sos_signal_deliver_(sos_task *task, int signal);
-void sos_joiners_answer_(sos_task *task);
-void sos_joins_unregister_(sos_task *task);
-void sos_scope_answer_(sos_task *parent, const sos_task *child);
-void sos_report_(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us);
-void sos_mode_update_(sos *os);
-void sos_step_(sos *os, sos_task *task);
+INTERNAL_ void sos_posts_take_(sos *os);
+INTERNAL_ void sos_signal_deliver_(sos_task *task, int signal);
+INTERNAL_ void sos_joiners_answer_(sos_task *task);
+INTERNAL_ void sos_joins_unregister_(sos_task *task);
+INTERNAL_ void sos_scope_answer_(sos_task *parent, const sos_task *child);
+INTERNAL_ void sos_report_(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us);
+INTERNAL_ void sos_mode_update_(sos *os);
+INTERNAL_ void sos_step_(sos *os, sos_task *task);
 
 #endif

@@ -37,7 +37,7 @@ void sos_output_clear(sos *os)
         drop_first(os);
 }
 
-static void end(sos *os)
+static void forget_output(sos *os)
 {
     sos_output_clear(os);
     sos_give_(os, os->output, sizeof *os->output);
@@ -53,7 +53,7 @@ static struct sos_output_ *state_of(sos *os)
         return NULL;
     *output = (struct sos_output_){ .last = &output->first };
     os->output = output;
-    os->output_end = end;
+    os->output_end = forget_output;
     return output;
 }
 

@@ -8,15 +8,10 @@
 #include "internal.h"
 
 enum {
-    UNIT = 2 * (int)sizeof(void *),
+    UNIT = SOS_POOL_UNIT_,
     SMALL = UNIT * SOS_POOL_CLASSES_,
     FIRST_CHUNK = 4096,
     LAST_CHUNK = 1 << 20
-};
-
-struct sos_free_block_ {
-    struct sos_free_block_ *next;
-    size_t size; /* large blocks only */
 };
 
 struct sos_chunk_ {
@@ -64,7 +59,6 @@ static void *reuse(struct sos_pool_ *pool, size_t size)
     return NULL;
 }
 
-#ifndef SOS_MEMORY_DIRECT
 static bool grow(struct sos_pool_ *pool, struct sos_kernel *kernel)
 {
     size_t size = pool->next_chunk;
@@ -81,7 +75,6 @@ static bool grow(struct sos_pool_ *pool, struct sos_kernel *kernel)
         pool->next_chunk = size * 2;
     return true;
 }
-#endif
 
 static void *take_direct(sos *os, size_t size)
 {
@@ -91,43 +84,24 @@ static void *take_direct(sos *os, size_t size)
     return memory;
 }
 
-void *sos_take_(sos *os, size_t size)
+/* No block of that size has been given back yet. */
+void *sos_take_new_(sos *os, size_t size)
 {
     struct sos_pool_ *pool = &os->pool;
-    void *memory = NULL;
+    bool fixed = os->config.memory != NULL;
     size = round_up(size);
-#ifndef SOS_MEMORY_DIRECT
-    const bool small = size <= SMALL;
-#else
-    const bool small = size <= SMALL && os->config.memory != NULL;
-#endif
-    if (LIKELY_(small)) {
-        struct sos_free_block_ **list = &pool->classes[(size - 1) / UNIT];
-        memory = *list;
-        if (memory != NULL)
-            *list = (*list)->next;
-        else
-            memory = bump(pool, size);
-    }
-    if (UNLIKELY_(memory == NULL)) {
-        if (os->config.memory != NULL) {
-            memory = small ? NULL : bump(pool, size);
-            if (memory == NULL)
-                memory = reuse(pool, size);
-#ifndef SOS_MEMORY_DIRECT
-        } else if (small) {
-            memory = grow(pool, os->kernel) ? bump(pool, size) : NULL;
-#endif
-        } else {
-            memory = take_direct(os, size);
-        }
-    }
+    bool pooled = fixed || (size <= SMALL && !SOS_POOL_DIRECT_);
+    void *memory = pooled ? bump(pool, size) : take_direct(os, size);
+    if (memory == NULL && fixed)
+        memory = reuse(pool, size);
+    else if (memory == NULL && pooled && grow(pool, os->kernel))
+        memory = bump(pool, size);
     if (memory != NULL)
         pool->use.used += size;
     return memory;
 }
 
-void sos_give_(sos *os, void *memory, size_t size)
+void sos_give_large_(sos *os, void *memory, size_t size)
 {
     struct sos_pool_ *pool = &os->pool;
     struct sos_free_block_ *block = memory;
@@ -135,23 +109,16 @@ void sos_give_(sos *os, void *memory, size_t size)
         return;
     size = round_up(size);
     pool->use.used -= size;
-#ifdef SOS_MEMORY_DIRECT
-    const bool direct = os->config.memory == NULL;
-#else
-    const bool direct = os->config.memory == NULL && size > SMALL;
-#endif
-    if (direct) {
+    if (os->config.memory == NULL) {
         pool->use.reserved -= size;
         os->kernel->reallocate(os->kernel, memory, size, 0);
-    } else if (size <= SMALL) {
-        struct sos_free_block_ **list = &pool->classes[(size - 1) / UNIT];
-        block->next = *list;
-        *list = block;
-    } else {
-        block->size = size;
-        block->next = pool->large;
-        pool->large = block;
+        return;
     }
+    struct sos_free_block_ **list = size <= SMALL ? &pool->classes[(size - 1) / UNIT]
+                                                  : &pool->large;
+    block->size = size;
+    block->next = *list;
+    *list = block;
 }
 
 void *sos_pool_start_(struct sos_pool_ *pool, struct sos_kernel *kernel, void *memory, size_t size,

@@ -16,7 +16,7 @@ static bool has_room(const struct sos_queue *queue)
     return queue->count + queue->claimed < queue->capacity;
 }
 
-static void append(struct sos_queue *queue, const void *item)
+static void add_item(struct sos_queue *queue, const void *item)
 {
     memcpy(place(queue, queue->count), item, queue->item_size);
     queue->count++;
@@ -44,7 +44,7 @@ static void admit_writer(struct sos_queue *queue)
     sos_task *writer = sos_waitable_first_(&queue->writers);
     if (writer == NULL || !has_room(queue))
         return;
-    append(queue, writer->link.out);
+    add_item(queue, writer->link.out);
     sos_list_remove_(&queue->writers.waiters, &writer->link);
     sos_resume_(writer, SOS_OK, SOS_PLACE_FRONT);
 }
@@ -94,7 +94,7 @@ int sos_queue_try_put(struct sos_queue *queue, const void *item)
     if (sos_waitable_first_(&queue->readers) != NULL)
         hand_to_reader(queue, item);
     else
-        append(queue, item);
+        add_item(queue, item);
     return SOS_OK;
 }
 

@@ -1,80 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Ready queues: one circular list for each level, and a bitmap of those that are not empty. The
- * bitmap's first word holds the levels below 32, of which every usual configuration has few; the
- * levels above are looked at only when that word is zero.
- */
+/* Ready queues: what of them is not in internal.h for speed, and what policies may do. */
 #include "internal.h"
 
-void sos_list_append_(struct sos_link **list, struct sos_link *link)
+void sos_ready_mark_above_31_(sos *os, unsigned level, bool ready)
 {
-    struct sos_link *first = *list;
-    if (first == NULL) {
-        link->next = link->prev = link;
-        *list = link;
-        return;
-    }
-    link->next = first;
-    link->prev = first->prev;
-    first->prev->next = link;
-    first->prev = link;
-}
-
-void sos_list_remove_(struct sos_link **list, struct sos_link *link)
-{
-    if (link->next == link) {
-        *list = NULL;
-        return;
-    }
-    link->next->prev = link->prev;
-    link->prev->next = link->next;
-    if (*list == link)
-        *list = link->next;
-}
-
-static void mark(sos *os, unsigned level)
-{
-    if (LIKELY_(level < 32))
-        os->ready_bits |= 0x80000000u >> level;
+    uint32_t bit = 0x80000000u >> (level % 32);
+    if (ready)
+        os->ready_more[level / 32] |= bit;
     else
-        os->ready_more[level / 32] |= 0x80000000u >> (level % 32);
+        os->ready_more[level / 32] &= ~bit;
 }
 
-static void unmark(sos *os, unsigned level)
+void sos_ready_place_with_care_(sos *os, sos_task *task, enum sos_place why)
 {
-    if (LIKELY_(level < 32))
-        os->ready_bits &= ~(0x80000000u >> level);
-    else
-        os->ready_more[level / 32] &= ~(0x80000000u >> (level % 32));
-}
-
-void sos_ready_insert_(sos *os, sos_task *task, bool front)
-{
-    unsigned level = task->link.level;
-    struct sos_link **queue = &os->ready[level];
-    sos_list_append_(queue, &task->link);
-    if (front)
-        *queue = &task->link;
-    mark(os, level);
-}
-
-void sos_ready_remove_(sos *os, sos_task *task)
-{
-    unsigned level = task->link.level;
-    struct sos_link **queue = &os->ready[level];
-    sos_list_remove_(queue, &task->link);
-    if (*queue == NULL)
-        unmark(os, level);
-}
-
-void sos_ready_place_(sos *os, sos_task *task, enum sos_place why)
-{
-    if (UNLIKELY_(os->task_ready != NULL))
+    if (os->task_ready != NULL)
         os->task_ready(task);
-    if (LIKELY_(os->policy == NULL || os->policy->place == NULL))
-        sos_ready_insert_(os, task, sos_to_front(why));
-    else
+    if (os->policy != NULL && os->policy->place != NULL)
         os->policy->place(os, task, why);
+    else
+        sos_ready_insert_(os, task, sos_to_front(why));
 }
 
 static sos_task *pick_above_31(sos *os)

@@ -8,13 +8,13 @@ struct text {
     char *at, *end;
 };
 
-static void put(struct text *text, const char *string)
+static void append(struct text *text, const char *string)
 {
     while (*string != '\0' && text->at < text->end)
         *text->at++ = *string++;
 }
 
-static void put_number(struct text *text, uint64_t number)
+static void append_number(struct text *text, uint64_t number)
 {
     char digits[21];
     char *digit = &digits[20];
@@ -23,16 +23,16 @@ static void put_number(struct text *text, uint64_t number)
         *--digit = (char)('0' + (unsigned)(number % 10));
         number /= 10;
     } while (number != 0);
-    put(text, digit);
+    append(text, digit);
 }
 
-static void put_task(struct text *text, const char *name, uint32_t pid)
+static void append_task(struct text *text, const char *name, uint32_t pid)
 {
-    put(text, "task ");
-    put_number(text, pid);
-    put(text, " '");
-    put(text, name);
-    put(text, "'");
+    append(text, "task ");
+    append_number(text, pid);
+    append(text, " '");
+    append(text, name);
+    append(text, "'");
 }
 
 static struct text text_in(char *memory, size_t size)
@@ -42,21 +42,21 @@ static struct text text_in(char *memory, size_t size)
 
 /* ---- Reports */
 
-static void put_wait(struct text *text, const struct sos_task_info *task)
+static void append_wait(struct text *text, const struct sos_task_info *task)
 {
-    put(text, sos_wait_name(task->wait));
+    append(text, sos_wait_name(task->wait));
     if (task->object[0] != '\0') {
-        put(text, " '");
-        put(text, task->object);
-        put(text, "'");
+        append(text, " '");
+        append(text, task->object);
+        append(text, "'");
     }
     if (task->target >= 0) {
-        put(text, " ");
-        put_number(text, (uint32_t)task->target);
+        append(text, " ");
+        append_number(text, (uint32_t)task->target);
     }
-    put(text, " (line ");
-    put_number(text, task->line);
-    put(text, ")");
+    append(text, " (line ");
+    append_number(text, task->line);
+    append(text, ")");
 }
 
 size_t sos_report_text(const struct sos_report *report, char *memory, size_t size)
@@ -69,17 +69,17 @@ size_t sos_report_text(const struct sos_report *report, char *memory, size_t siz
     if (size == 0)
         return 0;
     struct text text = text_in(memory, size);
-    put_task(&text, report->task.name, (uint32_t)report->task.handle.pid);
-    put(&text, what[report->kind]);
+    append_task(&text, report->task.name, (uint32_t)report->task.handle.pid);
+    append(&text, what[report->kind]);
     if (report->kind == SOS_REPORT_STUCK) {
-        put_wait(&text, &report->task);
+        append_wait(&text, &report->task);
     } else if (report->kind == SOS_REPORT_FAILED) {
-        put(&text, sos_error_name(report->task.status));
-        put(&text, ", ");
-        put(&text, sos_error_text(report->task.status));
+        append(&text, sos_error_name(report->task.status));
+        append(&text, ", ");
+        append(&text, sos_error_text(report->task.status));
     } else if (report->kind != SOS_REPORT_HELD_MUTEX) {
-        put_number(&text, report->us);
-        put(&text, " us");
+        append_number(&text, report->us);
+        append(&text, " us");
     }
     *text.at = '\0';
     return (size_t)(text.at - memory);
@@ -107,16 +107,16 @@ void sos_trap_(sos_task *task, const char *function, int line)
     char memory[160];
     struct text text = text_in(memory, sizeof memory);
     struct sos_kernel *kernel = task->os->kernel;
-    put(&text, "smallOS trap: ");
-    put_task(&text, task->name, task->pid);
-    put(&text, ": ");
-    put(&text, function);
+    append(&text, "smallOS trap: ");
+    append_task(&text, task->name, task->pid);
+    append(&text, ": ");
+    append(&text, function);
     if (line == SOS_RESUME_REFUSED_) {
-        put(&text, ": await or async_return in async_finally");
+        append(&text, ": await or async_return in async_finally");
     } else if (line != 0) {
-        put(&text, ": cannot resume at line ");
-        put_number(&text, (uint32_t)line);
-        put(&text, " (await inside a switch, or break out of the body)");
+        append(&text, ": cannot resume at line ");
+        append_number(&text, (uint32_t)line);
+        append(&text, " (await inside a switch, or break out of the body)");
     }
     *text.at = '\0';
     if (kernel->panic != NULL)

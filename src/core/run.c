@@ -34,7 +34,7 @@ static void yield(sos *os, sos_task *task)
 }
 
 /* The innermost function has ended. False: so has the task, or its step. */
-static bool function_ended(sos *os, sos_task *task, sos_frame *frame)
+static inline bool function_ended(sos *os, sos_task *task, sos_frame *frame)
 {
     if (frame->resume != SOS_RESUME_UNWIND_)
         sos_return_(task, SOS_OK); /* it ran to async_end without async_return */
@@ -125,38 +125,41 @@ static inline void prefetch_beyond(const sos_task *task, const sos_task *next)
 }
 
 /*
- * Runs tasks of one level that only yield, in turn: the usual case, kept free of everything that
- * can be asked less often. Returns the steps that are left.
+ * Runs steps as long as nothing asks for attention. Tasks of one level that only yield run in
+ * turn without a look at anything but what can interrupt them. Returns the steps that are left.
  */
-static uint32_t run_level(sos *os, uint32_t steps)
+static uint32_t run_undisturbed(sos *os, uint32_t steps)
 {
-    const uint32_t bits = os->ready_bits;
-    struct sos_link **queue = &os->ready[__builtin_clz(bits)];
-    sos_task *task = task_of_(*queue);
-    do {
-        sos_frame *frame = task->frame;
-        int outcome = begin_step(os, task, frame);
-        sos_task *next = task_of_(task->link.next);
-        prefetch_beyond(task, next);
-        if (UNLIKELY_(outcome != SOS_YIELDED_ || *queue != &task->link || os->running != task)) {
-            finish_step(os, task, frame, outcome);
-            return steps - 1;
+    uint32_t bits;
+    while (steps != 0 && undisturbed(os) && (bits = os->ready_bits) != 0) {
+        struct sos_link **queue = &os->ready[__builtin_clz(bits)];
+        sos_task *task = task_of_(*queue);
+        for (;;) {
+            sos_frame *frame = task->frame;
+            int outcome = begin_step(os, task, frame);
+            steps--;
+            if (UNLIKELY_(outcome != SOS_YIELDED_ || *queue != &task->link ||
+                          os->running != task)) {
+                if (outcome != SOS_SUSPENDED_)
+                    finish_step(os, task, frame, outcome);
+                break;
+            }
+            sos_task *next = task_of_(task->link.next);
+            prefetch_beyond(task, next);
+            task->status = SOS_OK;
+            *queue = &next->link;
+            task = next;
+            if (steps == 0 || !undisturbed(os) || os->ready_bits != bits)
+                break;
         }
-        task->status = SOS_OK;
-        *queue = &next->link;
-        task = next;
-    } while (--steps != 0 && undisturbed(os) && os->ready_bits == bits);
+    }
     return steps;
 }
 
 /* Runs up to `steps` steps; fewer when something wants to be looked at or nothing is runnable. */
 static void run_steps(sos *os, uint32_t steps)
 {
-    while (steps != 0) {
-        if (LIKELY_(undisturbed(os) && os->ready_bits != 0)) {
-            steps = run_level(os, steps);
-            continue;
-        }
+    while ((steps = run_undisturbed(os, steps)) != 0) {
         if (os->attention.byte.killed)
             sos_reap_killed_(os);
         if (__atomic_load_n(&os->attention.byte.posted, __ATOMIC_RELAXED) != 0 ||

@@ -50,7 +50,7 @@ static bool in_range(const struct sos_config *config)
            ((uintptr_t)config->memory & 7) == 0;
 }
 
-static size_t size_of(const struct sos_config *config)
+static size_t runtime_size(const struct sos_config *config)
 {
     return sizeof(sos) + config->priority_levels * sizeof(struct sos_link *);
 }
@@ -96,10 +96,10 @@ int sos_create(sos **created, const struct sos_config *given, struct sos_kernel 
     if (kernel == NULL || kernel->now == NULL || kernel->wait == NULL || kernel->wake == NULL ||
         !in_range(&config))
         return SOS_EINVAL;
-    sos *os = sos_pool_start_(&pool, kernel, config.memory, config.memory_size, size_of(&config));
+    sos *os = sos_pool_start_(&pool, kernel, config.memory, config.memory_size, runtime_size(&config));
     if (os == NULL)
         return SOS_ENOMEM;
-    memset(os, 0, size_of(&config));
+    memset(os, 0, runtime_size(&config));
     os->pool = pool;
     os->config = config;
     os->kernel = kernel;
@@ -107,7 +107,7 @@ int sos_create(sos **created, const struct sos_config *given, struct sos_kernel 
     os->doorbell = kernel->doorbell != NULL ? kernel->doorbell : &never_rings;
     if (!take_tables(os)) {
         give_tables(os);
-        sos_pool_end_(&os->pool, kernel, os, size_of(&config), config.memory != NULL);
+        sos_pool_end_(&os->pool, kernel, os, runtime_size(&config), config.memory != NULL);
         return SOS_ENOMEM;
     }
     sos_mode_update_(os);
@@ -143,7 +143,7 @@ void sos_destroy(sos *os)
     struct sos_kernel *kernel = os->kernel;
     give_tables(os);
     pool = os->pool;
-    sos_pool_end_(&pool, kernel, os, size_of(&config), config.memory != NULL);
+    sos_pool_end_(&pool, kernel, os, runtime_size(&config), config.memory != NULL);
 }
 
 const struct sos_config *sos_configuration(const sos *os)

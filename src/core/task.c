@@ -2,25 +2,11 @@
 /* Records of tasks: pids and handles, adding, families, the end. */
 #include "internal.h"
 
-enum { EXTRAS_AT = (int)((sizeof(sos_task) + 7) & ~(size_t)7) };
-
 struct sos_extras_ *sos_extras_(const sos_task *task)
 {
     if ((task->link.flags & SOS_EXTRAS_) == 0)
         return NULL;
-    return (struct sos_extras_ *)(void *)((char *)(uintptr_t)task + EXTRAS_AT);
-}
-
-static size_t frames_at(bool extras, bool wide)
-{
-    if (extras)
-        return EXTRAS_AT + ((sizeof(struct sos_extras_) + 7) & ~(size_t)7);
-    return wide ? EXTRAS_AT : sizeof(sos_task);
-}
-
-char *sos_frames_start_(sos_task *task)
-{
-    return (char *)task + frames_at((task->link.flags & SOS_EXTRAS_) != 0, false);
+    return (struct sos_extras_ *)(void *)((char *)(uintptr_t)task + SOS_EXTRAS_AT_);
 }
 
 /* ---- Handles */
@@ -111,112 +97,104 @@ static void orphan_children(sos_task *parent)
 
 /* ---- Adding */
 
-static void next_pid(sos *os, sos_task *task)
+/* Pids rise and wrap round: the next one that is free. */
+static inline void next_pid(sos *os, sos_task *task)
 {
-    while (os->tasks[os->next_pid] != NULL)
-        if (++os->next_pid == os->config.task_capacity) {
-            os->next_pid = 0;
+    uint32_t pid = os->next_pid, capacity = os->config.task_capacity;
+    while (UNLIKELY_(os->tasks[pid] != NULL))
+        if (++pid == capacity) {
+            pid = 0;
             os->lap++;
         }
-    task->pid = (sos_index_)os->next_pid;
+    task->pid = (sos_index_)pid;
     task->lap = os->lap;
-    os->tasks[os->next_pid] = task;
-    if (++os->next_pid == os->config.task_capacity) {
-        os->next_pid = 0;
+    os->tasks[pid] = task;
+    if (UNLIKELY_(++pid == capacity)) {
+        pid = 0;
         os->lap++;
     }
+    os->next_pid = pid;
 }
 
-static int priority_of(const sos *os, const sos_task *parent, const struct sos_options *options)
+static unsigned flags_of(const struct sos_options *options, bool extras)
 {
-    int priority = options->priority;
-    if (priority == 0 && parent != NULL)
-        priority = parent->link.priority;
-    return priority < 1 || (uint32_t)priority >= os->config.priority_levels ? SOS_EINVAL
-                                                                            : priority;
+    return (unsigned)options->watcher * SOS_WATCHER_ | (unsigned)options->detached * SOS_DETACHED_ |
+           (unsigned)options->external * SOS_EXTERNAL_ | (unsigned)extras * SOS_EXTRAS_;
 }
 
-static unsigned flags_of(const sos *os, const struct sos_options *options)
-{
-    bool extras = options->on_signal != NULL || options->due_us != 0 || os->policy != NULL;
-    return (options->watcher ? SOS_WATCHER_ : 0u) | (options->detached ? SOS_DETACHED_ : 0u) |
-           (options->external ? SOS_EXTERNAL_ : 0u) | (extras ? SOS_EXTRAS_ : 0u);
-}
-
-static void first_frame(sos_task *task, size_t at, const struct sos_start *what, uint32_t room)
-{
-    uint32_t size = what->size & ~1u;
-    sos_frame *frame = (sos_frame *)(void *)((char *)task + at);
-    memcpy(frame, what->frame, size);
-    frame->function = what->function;
-    frame->resume = 0;
-    frame->size = (uint16_t)(size / 4);
-    frame->back = 0;
-    frame->flags = 0;
-    frame->scope = 0;
-    task->frame = frame;
-    task->room = (sos_index_)room;
-}
-
-/* Makes the record and puts it into the ready queue. Returns NULL with *error set. */
-static sos_task *add(sos *os, sos_task *parent, const struct sos_start *what, int *error)
+/* Fills a record for `what`, whose memory is `size` bytes from `at` on for frames. */
+HOT_INLINE_ void fill(sos *os, sos_task *task, const struct sos_start *what, size_t at,
+                      uint32_t room)
 {
     const struct sos_options *options = &what->options;
-    int priority = priority_of(os, parent, options);
-    uint32_t size = what->size & ~1u;
-    unsigned flags = flags_of(os, options);
-    size_t at = frames_at((flags & SOS_EXTRAS_) != 0, (what->size & 1u) != 0);
-    uint32_t room = (options->frame_room + 7u) & ~7u;
-    *error = SOS_EINVAL;
-    if (priority < 0 || size / 4 > UINT16_MAX || size + room >= NO_INDEX_)
-        return NULL;
-    *error = SOS_ECAPACITY;
-    if (os->task_count >= os->config.task_capacity)
-        return NULL;
-    *error = SOS_ENOMEM;
-    sos_task *task = sos_take_(os, at + size + room);
-    if (task == NULL)
-        return NULL;
-    *error = SOS_OK;
-    task->os = os;
-    task->link.kind = SOS_RUNNABLE;
-    task->link.level = task->link.priority = (uint8_t)priority;
-    task->link.flags = (uint8_t)flags;
-    task->link.order = 0;
-    task->link.object = NULL;
-    task->status = SOS_OK;
-    task->signals = 0;
+    uint32_t size = (uint32_t)what->size & ~1u;
+    sos_frame *frame = (sos_frame *)(void *)((char *)task + at);
     task->name = options->name != NULL ? options->name : what->name;
     task->joiners = NULL;
     task->parent = task->first_child = task->next_sibling = task->prev_sibling = NO_INDEX_;
+    task->os = os;
+    task->link.object = NULL;
+    task->link.order = 0;
+    task->frame = frame;
+    task->status = SOS_OK;
+    task->signals = 0;
+    task->room = (sos_index_)room;
+    sos_frame_fill_(frame, what->function, what->frame, size);
+    frame->back = 0;
+    frame->flags = 0;
+}
+
+/* Makes the record of a task and counts it in; it stands in no queue yet. */
+HOT_INLINE_ int add(sos *os, sos_task *parent, const struct sos_start *what, sos_task **added)
+{
+    const struct sos_options *options = &what->options;
+    unsigned priority = options->priority;
+    uint32_t size = (uint32_t)what->size & ~1u;
+    uint32_t room = (options->frame_room + 7u) & ~7u;
+    if (priority == 0 && parent != NULL)
+        priority = parent->link.priority;
+    if (priority - 1 >= os->config.priority_levels - 1 || size > 4u * UINT16_MAX ||
+        size + room >= NO_INDEX_)
+        return SOS_EINVAL;
+    if (os->task_count >= os->config.task_capacity)
+        return SOS_ECAPACITY;
+    bool extras = options->on_signal != NULL || options->due_us != 0 || os->policy != NULL;
+    size_t at = sos_frames_at_(extras, (what->size & 1u) != 0);
+    sos_task *task = sos_take_(os, at + size + room);
+    if (task == NULL)
+        return SOS_ENOMEM;
+    task->link.kind = SOS_RUNNABLE;
+    task->link.level = task->link.priority = (uint8_t)priority;
+    task->link.flags = (uint8_t)flags_of(options, extras);
+    fill(os, task, what, at, room);
     next_pid(os, task);
-    if ((flags & SOS_EXTRAS_) != 0)
+    if (UNLIKELY_(extras))
         *sos_extras_(task) = (struct sos_extras_){ options->on_signal, options->context, 0,
                                                    options->due_us };
-    first_frame(task, at, what, room);
     if (parent != NULL)
         add_child(os, parent, task);
     os->task_count++;
     os->live++;
     os->live_watchers += options->watcher;
-    return task;
+    *added = task;
+    return SOS_OK;
 }
 
-static void start(sos_task *task)
+static inline void start(sos *os, sos_task *task)
 {
-    sos *os = task->os;
-    if (UNLIKELY_(os->task_started != NULL))
+    if (UNLIKELY_(os->attention.byte.mode != 0) && os->task_started != NULL)
         os->task_started(task);
     sos_ready_place_(os, task, SOS_PLACE_BACK);
 }
 
 sos_handle sos_spawn_(sos_task *parent, const struct sos_start *what)
 {
-    int error;
-    sos_task *task = add(parent->os, parent, what, &error);
-    if (UNLIKELY_(task == NULL))
+    sos *os = parent->os;
+    sos_task *task;
+    int error = add(os, parent, what, &task);
+    if (UNLIKELY_(error != 0))
         return (sos_handle){ error, 0 };
-    start(task);
+    start(os, task);
     return sos_handle_of_(task);
 }
 
@@ -244,8 +222,9 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
     struct sos_link *added = NULL;
     size_t index = 0;
     for (; index < count; index++) {
-        sos_task *task = add(os, NULL, &starts[index], &error);
-        if (task == NULL)
+        sos_task *task;
+        error = add(os, NULL, &starts[index], &task);
+        if (error != 0)
             break;
         sos_list_append_(&added, &task->link);
     }
@@ -259,7 +238,7 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
         }
         if (handles != NULL)
             handles[index] = sos_handle_of_(task);
-        start(task);
+        start(os, task);
     }
     return error;
 }
@@ -284,7 +263,7 @@ void sos_record_free_(sos_task *task)
     os->tasks[task->pid] = NULL;
     os->task_count--;
     /* the frames are gone: room is all the memory behind the record */
-    sos_give_(os, task, (size_t)(sos_frames_start_(task) - (char *)task) + task->room);
+    sos_give_(os, task, sos_frames_at_((task->link.flags & SOS_EXTRAS_) != 0, false) + task->room);
 }
 
 void sos_task_end_(sos_task *task)

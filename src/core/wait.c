@@ -7,15 +7,8 @@
  */
 #include "internal.h"
 
-/* The signal waits of external tasks and waits for I/O can be ended by something outside. */
-static bool outside_can_end(const struct sos_link *link)
-{
-    return link->kind == SOS_WAIT_READABLE || link->kind == SOS_WAIT_WRITABLE ||
-           (link->kind == SOS_WAIT_SIGNAL && (link->flags & SOS_EXTERNAL_) != 0);
-}
-
 /* An operation was started by somebody who may not wait: from outside, or in async_finally. */
-static void refuse(sos_task *task)
+void sos_refuse_(sos_task *task)
 {
     sos_frame *frame = task->frame;
     if (frame != NULL && frame->resume == SOS_RESUME_UNWIND_) {
@@ -23,22 +16,6 @@ static void refuse(sos_task *task)
         frame->function(task, frame); /* traps in its resume switch, with its name */
     }
     sos_trap_(task, "await from outside of the task", 0);
-}
-
-void sos_check_running_(sos_task *task)
-{
-    if (UNLIKELY_(task->os->running != task))
-        refuse(task);
-}
-
-void sos_suspend_(sos_task *task, enum sos_wait kind, void *object)
-{
-    sos *os = task->os;
-    sos_ready_remove_(os, task);
-    task->link.kind = (uint8_t)kind;
-    task->link.object = object;
-    if (outside_can_end(&task->link))
-        os->outside++;
 }
 
 sos_op sos_complete_(sos_task *task, int status)
@@ -114,7 +91,7 @@ void sos_unregister_(sos_task *task)
             give_back(task);
         return;
     }
-    if (outside_can_end(link))
+    if (sos_outside_can_end_(link))
         os->outside--;
     struct sos_link **list = sos_wait_list_(link);
     if (list != NULL)
@@ -129,19 +106,9 @@ void sos_unregister_(sos_task *task)
         os->inheritance->waiter_changed(link->object);
 }
 
-/* The waker has taken the link out of its list. */
 void sos_resume_(sos_task *task, int status, enum sos_place why)
 {
-    sos *os = task->os;
-    if (outside_can_end(&task->link))
-        os->outside--;
-    task->status = status;
-    task->link.kind = SOS_RUNNABLE;
-    task->link.order = os->pass;
-    if (os->collecting && why == SOS_PLACE_FRONT)
-        sos_list_append_(&os->batch, &task->link);
-    else
-        sos_ready_place_(os, task, why);
+    sos_resume_here_(task->os, task, status, why);
 }
 
 void sos_resume_granted_(sos_task *task, int status)
