@@ -9,6 +9,7 @@
 struct deadline {
     sos_frame frame;
     sos_task *task;
+    uint32_t passed; /* the pass in which a result beat it; 0: none has */
     struct sos_link link;
 };
 
@@ -17,6 +18,9 @@ static int deadline(sos_task *task, void *memory)
     struct deadline *self = memory;
     if (self->link.kind == SOS_DEADLINE_)
         sos_timer_cancel_(task->os, &self->link);
+    else if (self->link.kind == SOS_EXPIRED_LINK_)
+        sos_list_remove_(&task->os->expired, &self->link);
+    self->link.kind = 0;
     self->frame.resume = SOS_RESUME_UNWIND_; /* the status of the operation goes through */
     return SOS_DONE_;
 }
@@ -57,17 +61,36 @@ sos_op sos_deadline_failed_(void)
     return (sos_op){ SOS_DONE_ };
 }
 
+/*
+ * A result that came in the same pass goes first, however long the task has to wait for its turn
+ * then: until its step begins, which a grant tells, the deadline is looked at again and again.
+ */
+static bool beaten(struct deadline *self)
+{
+    sos_task *task = self->task;
+    if (!sos_is_runnable_(task))
+        return false;
+    if (task->link.order == task->os->pass) {
+        self->passed = task->os->pass;
+        if (task->link.kind == SOS_RUNNABLE)
+            sos_grant_(task, SOS_RESULT_);
+        return true;
+    }
+    if (task->link.kind == (SOS_RESULT_ | SOS_GRANTED_))
+        return true;
+    return task->link.kind != SOS_RUNNABLE && task->link.order == self->passed;
+}
+
 void sos_deadline_expire_(struct sos_link *link)
 {
     struct deadline *self = CONTAINER_(link, struct deadline, link);
     sos_task *task = self->task;
-    /* A result that came in the same pass goes first: look again in the next one. */
-    if (sos_is_runnable_(task) && task->link.order == task->os->pass) {
-        uint64_t due = link->due;
+    if (beaten(self)) {
         link->kind = SOS_DEADLINE_;
-        sos_timer_arm_(task->os, link, due);
+        sos_timer_arm_(task->os, link, link->due);
         return;
     }
+    link->kind = 0;
     self->frame.flags |= SOS_EXPIRED_;
     sos_unregister_(task);
     sos_unwind_(task);

@@ -70,7 +70,11 @@ enum {
     /* in link.kind, beside enum sos_wait */
     SOS_GRANTED_ = 0x80,  /* runnable, and owns what it waited for until its step begins */
     SOS_DEADLINE_ = 0x40, /* the link of a deadline, armed */
+    SOS_EXPIRED_LINK_ = 0x42, /* the same, passed and not seen to: in os->expired */
     SOS_RECORD_ = 0x41,   /* the link of a struct sos_join */
+
+    /* With SOS_GRANTED_: a result that no deadline may take away; nothing can be given back. */
+    SOS_RESULT_ = SOS_WAIT_SLEEP,
 
     /* in link.flags of a task */
     SOS_WATCHER_ = 1,
@@ -357,7 +361,7 @@ static inline void sos_ready_place_(sos *os, sos_task *task, enum sos_place why)
         sos_ready_place_with_care_(os, task, why);
 }
 
-INTERNAL_ sos_task *sos_ready_pick_(sos *os);
+INTERNAL_ sos_task *sos_ready_pick_(const sos *os);
 INTERNAL_ bool sos_ready_above_(const sos *os, unsigned level); /* something more urgent is runnable */
 
 /* ---- wait.c */
@@ -409,6 +413,7 @@ INTERNAL_ sos_op sos_complete_(sos_task *task, int status); /* an operation that
 INTERNAL_ void sos_unregister_(sos_task *task); /* takes a task out of whatever it waits for */
 INTERNAL_ void sos_resume_(sos_task *task, int status, enum sos_place why);
 INTERNAL_ void sos_resume_granted_(sos_task *task, int status);
+INTERNAL_ void sos_grant_(sos_task *task, unsigned kind);
 INTERNAL_ void sos_resume_all_(sos *os, struct sos_link **list, int status);
 INTERNAL_ void sos_claim_(sos_task *task);
 INTERNAL_ struct sos_link **sos_wait_list_(struct sos_link *link);
@@ -482,7 +487,6 @@ INTERNAL_ sos_task *sos_child_after_(const sos_task *parent, const sos_task *chi
 INTERNAL_ void sos_unwind_(sos_task *task); /* to the bottom if SOS_KILLED_, else to an expired deadline */
 INTERNAL_ void sos_scope_end_(sos_task *parent, const struct sos_scope *scope);
 INTERNAL_ struct sos_scope *sos_frame_scope_(sos_frame *frame);
-INTERNAL_ sos_task *sos_child_to_kill_(const sos_task *parent, const struct sos_scope *scope);
 INTERNAL_ bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope);
 INTERNAL_ void sos_kill_task_(sos_task *task, bool tree);
 INTERNAL_ void sos_reap_killed_(sos *os);

@@ -21,7 +21,7 @@ void sos_ready_place_with_care_(sos *os, sos_task *task, enum sos_place why)
         sos_ready_insert_(os, task, sos_to_front(why));
 }
 
-static sos_task *pick_above_31(sos *os)
+static sos_task *pick_above_31(const sos *os)
 {
     for (unsigned word = 1; word * 32 < os->config.priority_levels; word++) {
         uint32_t bits = os->ready_more[word];
@@ -31,7 +31,7 @@ static sos_task *pick_above_31(sos *os)
     return NULL;
 }
 
-sos_task *sos_ready_pick_(sos *os)
+sos_task *sos_ready_pick_(const sos *os)
 {
     if (LIKELY_(os->ready_bits != 0))
         return task_of_(os->ready[__builtin_clz(os->ready_bits)]);

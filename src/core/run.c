@@ -179,7 +179,7 @@ static void wake_sleepers(sos *os, uint64_t now, struct sos_link **expired)
     struct sos_link *link;
     while ((link = sos_timer_pop_(os, now)) != NULL) {
         if (link->kind == SOS_DEADLINE_) {
-            link->kind = 0;
+            link->kind = SOS_EXPIRED_LINK_;
             sos_list_append_(expired, link);
         } else {
             sos_resume_(task_of_(link), SOS_OK, SOS_PLACE_BACK);
@@ -231,7 +231,7 @@ static uint32_t look(sos *os)
 
 static bool anything_runnable(const sos *os)
 {
-    return os->ready_bits != 0 || sos_ready_above_(os, SOS_LEVELS_MAX_ - 1);
+    return sos_ready_pick_(os) != NULL;
 }
 
 /* Nothing is runnable: sleeps until the next timer, an event or a post. */

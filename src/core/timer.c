@@ -83,6 +83,8 @@ static void heap_remove(sos *os, struct sos_link *link)
 void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due)
 {
     link->due = due;
+    if (due == SOS_NEVER)
+        return; /* stands nowhere: only something else can end its wait */
     link->order = os->arm_order++;
     os->timer_count++;
     if (os->bins == NULL || !os->kernel->timer_bins->arm(os->bins, link))
@@ -91,6 +93,8 @@ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due)
 
 void sos_timer_cancel_(sos *os, struct sos_link *link)
 {
+    if (link->due == SOS_NEVER)
+        return;
     os->timer_count--;
     if (os->bins != NULL && os->kernel->timer_bins->holds(os->bins, link))
         os->kernel->timer_bins->cancel(os->bins, link);
@@ -135,6 +139,5 @@ struct sos_link *sos_timer_pop_(sos *os, uint64_t now)
 uint64_t sos_due_after_(sos *os, int64_t us)
 {
     uint64_t now = os->kernel->now(os->kernel);
-    return us == SOS_FOREVER || (uint64_t)us > SOS_NEVER - 1 - now ? SOS_NEVER - 1
-                                                                   : now + (uint64_t)us;
+    return us == SOS_FOREVER || (uint64_t)us >= SOS_NEVER - now ? SOS_NEVER : now + (uint64_t)us;
 }

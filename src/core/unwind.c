@@ -20,17 +20,6 @@ bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope)
                                           : child->pid >= scope->first_pid;
 }
 
-/* The next child that runs and has not been killed yet. */
-sos_task *sos_child_to_kill_(const sos_task *parent, const struct sos_scope *scope)
-{
-    sos_task *child = NULL;
-    while ((child = sos_child_after_(parent, child)) != NULL)
-        if (child->link.kind != SOS_ENDED && (child->link.flags & SOS_KILLED_) == 0 &&
-            sos_in_scope_(child, scope))
-            return child;
-    return NULL;
-}
-
 /* In its own step: running, or in the async_finally part of a function that has returned. */
 static bool in_own_step(const sos_task *task)
 {
@@ -38,6 +27,32 @@ static bool in_own_step(const sos_task *task)
         return true;
     return (task->link.flags & SOS_DYING_) == 0 && task->frame != NULL &&
            task->frame->resume == SOS_RESUME_UNWIND_;
+}
+
+static bool to_be_killed(const sos_task *child, const struct sos_scope *scope)
+{
+    return child->link.kind != SOS_ENDED && (child->link.flags & SOS_KILLED_) == 0 &&
+           sos_in_scope_(child, scope);
+}
+
+/*
+ * The next child that has not ended and has not been killed yet. The running task can only be
+ * marked, so its own children come before it.
+ */
+static sos_task *child_to_kill(const sos_task *parent, const struct sos_scope *scope)
+{
+    sos_task *child = NULL, *grandchild = NULL;
+    while ((child = sos_child_after_(parent, child)) != NULL) {
+        if (!to_be_killed(child, scope))
+            continue;
+        if (!in_own_step(child))
+            return child;
+        while ((grandchild = sos_child_after_(child, grandchild)) != NULL)
+            if (to_be_killed(grandchild, NULL))
+                return grandchild;
+        return child;
+    }
+    return NULL;
 }
 
 static void free_ended_children(sos_task *parent, const struct sos_scope *scope)
@@ -85,10 +100,10 @@ static void unwind_one_frame(sos_task *task)
     const struct sos_scope *scope = NULL;
     sos_task *child = NULL;
     if (killed && (task->link.flags & SOS_TREE_) != 0) {
-        child = sos_child_to_kill_(task, NULL);
+        child = child_to_kill(task, NULL);
     } else if (frame != NULL && frame->scope != 0) {
         scope = sos_frame_scope_(frame);
-        child = sos_child_to_kill_(task, scope);
+        child = child_to_kill(task, scope);
     }
     if (child != NULL) {
         sos_kill_task_(child, true);
@@ -139,7 +154,9 @@ void sos_kill_task_(sos_task *task, bool tree)
     if (in_own_step(task)) {
         os->killed = task;
         os->attention.byte.killed = 1;
-    } else if ((task->link.flags & SOS_DYING_) == 0) {
+    } else if ((task->link.flags & SOS_DYING_) != 0) {
+        task->status = SOS_ECANCELED; /* a deadline was at it: now it goes to the bottom */
+    } else {
         sos_unregister_(task);
         sos_unwind_(task);
     }
@@ -181,7 +198,7 @@ int sos_kill_tree(sos *os, sos_handle target)
     /* Descendants of a running task end now; itself only when its step is over. */
     if (task != NULL && task->link.kind != SOS_ENDED && in_own_step(task) &&
         sos_check_thread_(os) == SOS_OK)
-        while ((child = sos_child_to_kill_(task, NULL)) != NULL)
+        while ((child = child_to_kill(task, NULL)) != NULL)
             sos_kill_task_(child, true);
     return kill(os, target, true);
 }
@@ -192,7 +209,7 @@ int sos_kill_tree(sos *os, sos_handle target)
 void sos_scope_end_(sos_task *parent, const struct sos_scope *scope)
 {
     sos_task *child;
-    while ((child = sos_child_to_kill_(parent, scope)) != NULL)
+    while ((child = child_to_kill(parent, scope)) != NULL)
         sos_kill_task_(child, true);
     free_ended_children(parent, scope);
 }

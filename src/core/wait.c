@@ -23,11 +23,12 @@ sos_op sos_complete_(sos_task *task, int status)
     sos *os = task->os;
     task->status = status;
     bool overtaken = sos_ready_above_(os, task->link.level);
-    bool tired = ++os->streak >= SOS_AWAITS_PER_STEP_;
-    if (LIKELY_(!overtaken && !tired))
+    bool tired = ++os->streak > SOS_AWAITS_PER_STEP_;
+    if (LIKELY_(!overtaken && !tired && !os->attention.byte.killed))
         return (sos_op){ SOS_DONE_ };
     sos_ready_remove_(os, task);
     sos_ready_place_(os, task, tired ? SOS_PLACE_YIELD : SOS_PLACE_OVERTAKEN);
+    sos_grant_(task, SOS_RESULT_); /* no deadline may take the result away any more */
     return (sos_op){ SOS_SUSPENDED_ };
 }
 
@@ -66,7 +67,7 @@ static void give_back(sos_task *task)
     end_grant(task);
     if (kind == SOS_WAIT_SIGNAL) {
         task->signals |= 1u << task->status;
-    } else {
+    } else if (kind != SOS_RESULT_) {
         struct sos_waitable *waitable = task->link.object;
         waitable->type->give_back(waitable, task);
     }
@@ -77,7 +78,7 @@ void sos_claim_(sos_task *task)
     unsigned kind = task->link.kind & ~(unsigned)SOS_GRANTED_;
     struct sos_waitable *waitable = task->link.object;
     end_grant(task);
-    if (kind != SOS_WAIT_SIGNAL && waitable->type->claim != NULL)
+    if (kind != SOS_WAIT_SIGNAL && kind != SOS_RESULT_ && waitable->type->claim != NULL)
         waitable->type->claim(waitable, task);
 }
 
@@ -111,13 +112,19 @@ void sos_resume_(sos_task *task, int status, enum sos_place why)
     sos_resume_here_(task->os, task, status, why);
 }
 
+/* From now until its next step a runnable task owns what it waited for. */
+void sos_grant_(sos_task *task, unsigned kind)
+{
+    task->link.kind = (uint8_t)(kind | SOS_GRANTED_);
+    task->os->grants++;
+    task->os->attention.byte.granted = 1;
+}
+
 void sos_resume_granted_(sos_task *task, int status)
 {
     unsigned kind = task->link.kind;
     sos_resume_(task, status, SOS_PLACE_FRONT);
-    task->link.kind = (uint8_t)(kind | SOS_GRANTED_);
-    task->os->grants++;
-    task->os->attention.byte.granted = 1;
+    sos_grant_(task, kind);
 }
 
 /* They go to the front in the order in which they began to wait: the last one first. */
