@@ -147,10 +147,9 @@ struct sos_inheritance_ {
 struct sos_timer_bins_type {
     size_t size;
     void (*init)(void *bins, uint64_t now);
-    bool (*arm)(void *bins, struct sos_link *link); /* false: near, belongs into the heap */
-    void (*cancel)(void *bins, struct sos_link *link);
-    bool (*holds)(const void *bins, const struct sos_link *link);
-    struct sos_link *(*next_slot)(void *bins, uint64_t until); /* list by next; NULL: none */
+    bool (*arm)(void *bins, struct sos_link *link);    /* false: near, belongs into the heap */
+    bool (*cancel)(void *bins, struct sos_link *link); /* false: it is in the heap */
+    struct sos_link *(*first)(void *bins, uint64_t until); /* NULL: none is due by `until` */
 };
 
 /* A signal posted from elsewhere; slots of a bounded queue of many writers and one reader. */

@@ -96,43 +96,32 @@ void sos_timer_cancel_(sos *os, struct sos_link *link)
     if (link->due == SOS_NEVER)
         return;
     os->timer_count--;
-    if (os->bins != NULL && os->kernel->timer_bins->holds(os->bins, link))
-        os->kernel->timer_bins->cancel(os->bins, link);
-    else
+    if (os->bins == NULL || !os->kernel->timer_bins->cancel(os->bins, link))
         heap_remove(os, link);
 }
 
-/* Brings the timers up to `until` into the heap, and the next ones when it is empty. */
-static void fill_heap(sos *os, uint64_t until)
+/* The next timer, if it is due by `until` or stands in the heap. */
+static struct sos_link *first_timer(sos *os, uint64_t until)
 {
-    struct sos_link *link;
-    if (os->bins == NULL)
-        return;
-    while ((link = os->kernel->timer_bins->next_slot(os->bins,
-                                                     os->heap == NULL ? SOS_NEVER : until)) != NULL)
-        while (link != NULL) {
-            struct sos_link *next = link->next;
-            heap_insert(os, link);
-            link = next;
-        }
+    struct sos_link *near = os->heap;
+    if (os->bins == NULL || os->timer_count == 0)
+        return near;
+    struct sos_link *far = os->kernel->timer_bins->first(os->bins, near == NULL ? SOS_NEVER : until);
+    return near == NULL || (far != NULL && before(far, near)) ? far : near;
 }
 
 uint64_t sos_timer_next_(sos *os)
 {
-    if (os->heap == NULL && os->timer_count != 0)
-        fill_heap(os, 0);
-    return os->heap == NULL ? SOS_NEVER : os->heap->due;
+    struct sos_link *link = first_timer(os, os->heap == NULL ? SOS_NEVER : os->heap->due);
+    return link == NULL ? SOS_NEVER : link->due;
 }
 
 struct sos_link *sos_timer_pop_(sos *os, uint64_t now)
 {
-    if (os->timer_count != 0)
-        fill_heap(os, now);
-    struct sos_link *link = os->heap;
+    struct sos_link *link = first_timer(os, now);
     if (link == NULL || link->due > now)
         return NULL;
-    os->heap = meld_siblings(link->child);
-    os->timer_count--;
+    sos_timer_cancel_(os, link);
     return link;
 }
 

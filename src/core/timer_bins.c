@@ -1,25 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bins in front of the timer heap, for hundreds of thousands of timers: three rings of 1,024
- * unsorted lists, a slot being about 1 ms, 1 s and 18 min long, and one list for all beyond 12
- * days. Arming and cancelling are O(1); a slot is emptied into the next finer ring, or into the
- * heap, when its time comes, so the heap stays small enough for the cache.
+ * unsorted bins, a slot being about 1/4 ms, 1/4 s and 4 min long, and one list for all beyond 3
+ * days. Arming and cancelling are O(1); a slot is emptied into the next finer ring when its time
+ * comes, and one of the finest ring is sorted then. What is armed for less than a slot ahead goes
+ * into the heap.
  *
- * All times here are slots of 2^10 us. Everything before `horizon` is in the heap, everything
- * from there on in the bins: a link's moment alone tells where it stands.
+ * All times here are slots of 2^8 us. Everything from `horizon` on is in the bins, a link's
+ * moment alone tells in which; before it, links are in `sorted` or in the heap.
  *
- * In a bin: next and prev are neighbours, prev of the first is NULL, child is the list's head.
+ * A bin is several lists that are walked side by side: with a million timers every link is a
+ * cache miss, and the misses of different lists overlap.
+ *
+ * In a bin and in `sorted`: next and prev are neighbours, prev of the first is NULL, child is the
+ * list's head.
  */
 #include "internal.h"
 
-enum { RINGS = 3, BITS = 10, SLOTS = 1 << BITS, WORDS = SLOTS / 64 };
+/* A bin taken out: lists that are walked side by side. */
+enum { LISTS = 8 };
+struct bin {
+    struct sos_link *lists[LISTS];
+    unsigned turn;
+};
+
+enum { RINGS = 3, SLOT_BITS = 8, BITS = 10, SLOTS = 1 << BITS, WORDS = SLOTS / 64 };
 
 struct bins {
     uint64_t horizon;
     uint64_t next; /* no slot begins before this one */
     struct sos_link *beyond;
+    struct sos_link *sorted;
     uint64_t used[RINGS][WORDS];
-    struct sos_link *slots[RINGS][SLOTS];
+    struct sos_link *slots[RINGS][SLOTS][LISTS];
 };
 
 static void push(struct sos_link **head, struct sos_link *link)
@@ -36,14 +49,14 @@ static void init(void *memory, uint64_t now)
 {
     struct bins *bins = memory;
     memset(bins, 0, sizeof *bins);
-    bins->horizon = (now >> BITS) + 1;
+    bins->horizon = (now >> SLOT_BITS) + 1;
     bins->next = UINT64_MAX;
 }
 
 static bool arm(void *memory, struct sos_link *link)
 {
     struct bins *bins = memory;
-    uint64_t slot = link->due >> BITS, horizon = bins->horizon;
+    uint64_t slot = link->due >> SLOT_BITS, horizon = bins->horizon;
     if (slot < horizon)
         return false;
     for (unsigned ring = 0; ring < RINGS; ring++, slot >>= BITS, horizon >>= BITS) {
@@ -54,7 +67,7 @@ static bool arm(void *memory, struct sos_link *link)
         bins->used[ring][index / 64] |= (uint64_t)1 << (index % 64);
         if (start < bins->next)
             bins->next = start;
-        push(&bins->slots[ring][index], link);
+        push(&bins->slots[ring][index][link->order % LISTS], link);
         return true;
     }
     push(&bins->beyond, link);
@@ -63,25 +76,27 @@ static bool arm(void *memory, struct sos_link *link)
     return true;
 }
 
-static void cancel(void *memory, struct sos_link *link)
+static bool cancel(void *memory, struct sos_link *link)
 {
     struct bins *bins = memory;
     struct sos_link **head = (struct sos_link **)(void *)link->child;
+    if (head != &bins->sorted && link->due >> SLOT_BITS < bins->horizon)
+        return false;
     if (link->next != NULL)
         link->next->prev = link->prev;
     if (link->prev != NULL)
         link->prev->next = link->next;
     else
         *head = link->next;
-    if (*head != NULL || head == &bins->beyond)
-        return;
-    size_t index = (size_t)(head - &bins->slots[0][0]);
+    if (*head != NULL || head == &bins->beyond || head == &bins->sorted)
+        return true;
+    size_t index = (size_t)(head - &bins->slots[0][0][0]) / LISTS;
+    struct sos_link **lists = bins->slots[index / SLOTS][index % SLOTS];
+    for (int list = 0; list < LISTS; list++)
+        if (lists[list] != NULL)
+            return true;
     bins->used[index / SLOTS][index % SLOTS / 64] &= ~((uint64_t)1 << (index % 64));
-}
-
-static bool holds(const void *memory, const struct sos_link *link)
-{
-    return link->due >> BITS >= ((const struct bins *)memory)->horizon;
+    return true;
 }
 
 /* The first slot of a ring from `from` on that is not empty, in the ring's own unit. */
@@ -121,44 +136,61 @@ static uint64_t find_start(const struct bins *bins, unsigned *ring)
     return earliest;
 }
 
-static struct sos_link *take_slot(struct bins *bins, unsigned ring, uint64_t start)
+/* Takes the next link out of a bin, from its lists in turn; each turn begins another load. */
+static struct sos_link *next_of(struct bin *bin)
+{
+    for (int tries = 0; tries < LISTS; tries++) {
+        struct sos_link **list = &bin->lists[bin->turn++ % LISTS];
+        struct sos_link *link = *list;
+        if (link == NULL)
+            continue;
+        *list = link->next;
+        const char *next = (const char *)link->next; /* of a task, usually: all of it */
+        __builtin_prefetch(next - offsetof(sos_task, link));
+        __builtin_prefetch(next);
+        __builtin_prefetch(next + sizeof *link + sizeof(sos_frame));
+        return link;
+    }
+    return NULL;
+}
+
+static void take_slot(struct bins *bins, unsigned ring, uint64_t start,
+                      struct bin *bin)
 {
     unsigned index = (unsigned)((start >> (ring * BITS)) % SLOTS);
-    struct sos_link *list = bins->slots[ring][index];
-    bins->slots[ring][index] = NULL;
+    struct sos_link **slot = bins->slots[ring][index];
+    memcpy(bin->lists, slot, sizeof bin->lists);
+    memset(slot, 0, sizeof bin->lists);
+    bin->turn = 0;
     bins->used[ring][index / 64] &= ~((uint64_t)1 << (index % 64));
-    return list;
 }
 
-static void arm_again(struct bins *bins, struct sos_link *list)
+static void arm_again(struct bins *bins, struct bin *bin)
 {
-    while (list != NULL) {
-        struct sos_link *next = list->next;
-        arm(bins, list);
-        list = next;
-    }
+    struct sos_link *link;
+    while ((link = next_of(bin)) != NULL)
+        arm(bins, link);
 }
 
-/* What was beyond the last ring is looked at when the horizon comes near, every 18 minutes. */
+/* What was beyond the last ring is looked at when the horizon comes near, every 4 minutes. */
 static void refill_from_beyond(struct bins *bins, uint64_t until)
 {
-    struct sos_link *list = bins->beyond;
+    struct bin bin = { .lists = { bins->beyond } };
     uint64_t earliest = UINT64_MAX;
-    for (struct sos_link *link = list; link != NULL; link = link->next)
-        if (link->due >> BITS < earliest)
-            earliest = link->due >> BITS;
+    for (struct sos_link *link = bins->beyond; link != NULL; link = link->next)
+        if (link->due >> SLOT_BITS < earliest)
+            earliest = link->due >> SLOT_BITS;
     if (until < earliest)
         earliest = until;
     if (earliest > bins->horizon)
         bins->horizon = earliest;
     bins->beyond = NULL;
-    arm_again(bins, list);
+    arm_again(bins, &bin);
 }
 
-static struct sos_link *next_slot(void *memory, uint64_t until_us)
+/* Takes the bin of the next slot of the finest ring that begins by `until`. */
+static bool take(struct bins *bins, uint64_t until, struct bin *bin)
 {
-    struct bins *bins = memory;
-    uint64_t until = until_us >> BITS;
     while (until >= bins->next) {
         unsigned ring = 0;
         uint64_t start = find_start(bins, &ring);
@@ -174,15 +206,86 @@ static struct sos_link *next_slot(void *memory, uint64_t until_us)
         }
         if (start > bins->horizon)
             bins->horizon = start;
-        struct sos_link *list = take_slot(bins, ring, start);
+        take_slot(bins, ring, start, bin);
         if (ring == 0) {
             bins->horizon = start + 1;
-            return list;
+            return true;
         }
-        arm_again(bins, list);
+        arm_again(bins, bin);
     }
-    return NULL;
+    return false;
 }
 
-const struct sos_timer_bins_type sos_timer_bins = { sizeof(struct bins), init,  arm, cancel,
-                                                    holds,               next_slot };
+/* ---- Sorting a slot: by the microsecond into as many buckets as it has, then by arming order */
+
+static struct sos_link *merge(struct sos_link *a, struct sos_link *b)
+{
+    struct sos_link *first = NULL, **end = &first;
+    while (a != NULL && b != NULL) {
+        struct sos_link **earlier = (int32_t)(a->order - b->order) < 0 ? &a : &b;
+        *end = *earlier;
+        end = &(*end)->next;
+        *earlier = *end;
+    }
+    *end = a != NULL ? a : b;
+    return first;
+}
+
+/* Thousands may be armed for one microsecond, so the time must not grow with their square. */
+static struct sos_link *sort_by_order(struct sos_link *list)
+{
+    struct sos_link *runs[32] = { NULL }; /* runs[n]: 2^n links, sorted */
+    unsigned used = 0;
+    while (list != NULL) {
+        struct sos_link *run = list;
+        unsigned size = 0;
+        list = list->next;
+        run->next = NULL;
+        for (; size < used && runs[size] != NULL; size++) {
+            run = merge(runs[size], run);
+            runs[size] = NULL;
+        }
+        if (size == used)
+            used++;
+        runs[size] = run;
+    }
+    for (unsigned size = 0; size < used; size++)
+        list = merge(runs[size], list);
+    return list;
+}
+
+static void sort_into(struct bins *bins, struct bin *bin)
+{
+    struct sos_link *buckets[1 << SLOT_BITS] = { NULL };
+    struct sos_link *link;
+    while ((link = next_of(bin)) != NULL) {
+        struct sos_link **bucket = &buckets[link->due % (1 << SLOT_BITS)];
+        link->next = *bucket;
+        *bucket = link;
+    }
+    struct sos_link **end = &bins->sorted, *last = NULL;
+    for (unsigned us = 0; us < 1 << SLOT_BITS; us++) {
+        link = buckets[us];
+        if (link != NULL && link->next != NULL)
+            link = sort_by_order(link);
+        for (; link != NULL; link = link->next) {
+            *end = link;
+            link->prev = last;
+            link->child = (struct sos_link *)(void *)&bins->sorted;
+            last = link;
+            end = &link->next;
+        }
+    }
+    *end = NULL;
+}
+
+static struct sos_link *first(void *memory, uint64_t until_us)
+{
+    struct bins *bins = memory;
+    struct bin bin;
+    if (bins->sorted == NULL && take(bins, until_us >> SLOT_BITS, &bin))
+        sort_into(bins, &bin);
+    return bins->sorted;
+}
+
+const struct sos_timer_bins_type sos_timer_bins = { sizeof(struct bins), init, arm, cancel, first };
