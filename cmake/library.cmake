@@ -30,7 +30,13 @@ target_compile_options(smallos_part_core PRIVATE -ffreestanding)
 sos_part(smallos_part_hosted src/config/*.c src/proto/*.c src/net/*.c src/client/*.c src/service/*.c)
 target_link_libraries(smallos_part_hosted PRIVATE PkgConfig::JANSSON)
 
-sos_part(smallos_part_ports ports/unix/*.c ports/sim/*.c)
+# Beside what is common to all Unix systems, the unix kernel has files for one of them.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    set(SOS_UNIX_SYSTEM linux)
+else()
+    set(SOS_UNIX_SYSTEM posix)
+endif()
+sos_part(smallos_part_ports ports/unix/unix*.c ports/unix/${SOS_UNIX_SYSTEM}*.c ports/sim/*.c)
 set_target_properties(smallos_part_ports PROPERTIES C_EXTENSIONS ON)
 target_link_libraries(smallos_part_ports PRIVATE Threads::Threads)
 
