@@ -34,10 +34,11 @@ function(sos_machine machine)
         set(arg_LINK_FLAGS ${arg_FLAGS})
     endif()
 
-    sos_programs(core src/core/*.c)
+    sos_programs(core src/core/*.c src/diagnostics/*.c)
     set(objects)
     list(TRANSFORM arg_SOURCES PREPEND ${bare_dir}/)
-    foreach(source ${core} ${bare_dir}/machine.c ${bare_dir}/memory.c ${arg_SOURCES})
+    foreach(source ${core} ${bare_dir}/machine.c ${bare_dir}/memory.c ${bare_dir}/kernel.c
+                   ${arg_SOURCES})
         bare_object(objects ${source})
     endforeach()
 

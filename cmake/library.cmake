@@ -24,8 +24,13 @@ function(sos_part name)
     sos_library_warnings(${name})
 endfunction()
 
-sos_part(smallos_part_core src/core/*.c)
+sos_part(smallos_part_core src/core/*.c src/diagnostics/*.c)
 target_compile_options(smallos_part_core PRIVATE -ffreestanding)
+if(SOS_ONE_FILE)
+    # Compiled as one file the core inlines across its own files and has no internal names.
+    set_target_properties(smallos_part_core PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+    target_compile_definitions(smallos_part_core PRIVATE SOS_ONE_FILE)
+endif()
 
 sos_part(smallos_part_hosted src/config/*.c src/proto/*.c src/net/*.c src/client/*.c src/service/*.c)
 target_link_libraries(smallos_part_hosted PRIVATE PkgConfig::JANSSON)

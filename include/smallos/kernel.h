@@ -30,6 +30,7 @@ enum {
 enum sos_channel { SOS_CHANNEL_OUTPUT, SOS_CHANNEL_SHELL, SOS_CHANNEL_REPORT };
 
 struct sos_timer_bins_type;
+struct sos_diagnostics_type;
 
 struct sos_kernel {
     /* ---- Time */
@@ -125,6 +126,12 @@ struct sos_kernel {
     /* Forgets and closes it. */
     int (*fd_close)(struct sos_kernel *kernel, int fd);
 
+    /*
+     * Optional: &sos_diagnostics; NULL saves their flash: nothing is reported then, and a trap tells
+     * no more than the function's name.
+     */
+    const struct sos_diagnostics_type *diagnostics;
+
     /* Optional: &sos_timer_bins where a hundred thousand timers are to be cheap (24 KB). */
     const struct sos_timer_bins_type *timer_bins;
 };
@@ -143,6 +150,10 @@ unsigned sos_source_ready(sos *os, struct sos_source *source, unsigned events, i
 
 /* Hierarchical bins in front of the timer heap; for struct sos_kernel only. */
 extern const struct sos_timer_bins_type sos_timer_bins;
+
+/* Reports to sos_config.report or as text to the console, and traps in words; for struct sos_kernel
+ * only. */
+extern const struct sos_diagnostics_type sos_diagnostics;
 
 #ifdef __cplusplus
 }

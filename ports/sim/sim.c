@@ -370,7 +370,8 @@ static const struct sos_kernel callbacks = { .now = now,
                                              .wall_clock = wall_clock,
                                              .entropy = entropy,
                                              .panic = panic,
-                                             .feed_watchdog = charge_step };
+                                             .feed_watchdog = charge_step,
+                                             .diagnostics = &sos_diagnostics };
 
 int sos_sim_create(struct sos_kernel **kernel, const struct sos_sim_options *options)
 {

@@ -256,19 +256,22 @@ static int watch(struct sos_kernel *face, int fd, unsigned events)
 }
 
 /* An armed request keeps the file open: its end must have come before the descriptor is closed,
- * or the peer would see no end of stream. */
+ * or the peer would see no end of stream. One whose event is just on the way cannot be removed. */
 static void forget(struct unix_kernel *kernel, struct unix_fd *entry, int fd)
 {
+    enum { TRIES = 16 };
     if (entry->armed == 0)
         return;
     struct ring *ring = running(kernel);
-    for (enum purpose purpose = READ_ONCE; purpose <= EVERY_READ; purpose++)
-        if ((entry->armed & 1u << purpose) != 0)
-            disarm_poll(ring, ticket(purpose, turn_of(entry, purpose), fd));
-    do {
-        check_entered(kernel, sos_ring_collect_(ring));
-        report_all(kernel);
-    } while (entry->armed != 0 && ring_rings(ring));
+    for (int tries = 0; entry->armed != 0 && tries < TRIES; tries++) {
+        for (enum purpose purpose = READ_ONCE; purpose <= EVERY_READ; purpose++)
+            if ((entry->armed & 1u << purpose) != 0)
+                disarm_poll(ring, ticket(purpose, turn_of(entry, purpose), fd));
+        do {
+            check_entered(kernel, sos_ring_collect_(ring));
+            report_all(kernel);
+        } while (entry->armed != 0 && ring_rings(ring));
+    }
 }
 
 /* ---- Looking */

@@ -150,6 +150,7 @@ struct sos_timer_bins_type {
     bool (*arm)(void *bins, struct sos_link *link);    /* false: near, belongs into the heap */
     bool (*cancel)(void *bins, struct sos_link *link); /* false: it is in the heap */
     struct sos_link *(*first)(void *bins, uint64_t until); /* NULL: none is due by `until` */
+    uint64_t (*soonest)(void *bins); /* none is due before; SOS_NEVER: there are none */
 };
 
 /* A signal posted from elsewhere; slots of a bounded queue of many writers and one reader. */
@@ -176,6 +177,12 @@ struct sos_pool_ {
     struct sos_chunk_ *chunks;
     size_t next_chunk;
     struct sos_memory_use use;
+};
+
+/* How the core tells what went wrong: src/diagnostics, where the kernel names them. */
+struct sos_diagnostics_type {
+    void (*report)(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us);
+    void (*trap)(sos_task *task, const char *function, int line); /* through kernel->panic */
 };
 
 struct sos_output_;
@@ -243,6 +250,13 @@ struct sos {
     uint32_t ready_more[SOS_LEVELS_MAX_ / 32]; /* [0] is not used */
     struct sos_link *ready[];                  /* by level: the front task; circular */
 };
+
+static inline void sos_report_(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us)
+{
+    const struct sos_diagnostics_type *diagnostics = os->kernel->diagnostics;
+    if (diagnostics != NULL)
+        diagnostics->report(os, kind, task, us);
+}
 
 /* ---- pool.c */
 enum { SOS_POOL_UNIT_ = 2 * (int)sizeof(void *) };
@@ -500,13 +514,12 @@ INTERNAL_ uint64_t sos_timer_next_(sos *os);
 INTERNAL_ struct sos_link *sos_timer_pop_(sos *os, uint64_t now);
 INTERNAL_ uint64_t sos_due_after_(sos *os, int64_t us);
 
-/* ---- signal.c, join.c, report.c, run.c */
+/* ---- signal.c, join.c, run.c */
 INTERNAL_ void sos_posts_take_(sos *os);
 INTERNAL_ void sos_signal_deliver_(sos_task *task, int signal);
 INTERNAL_ void sos_joiners_answer_(sos_task *task);
 INTERNAL_ void sos_joins_unregister_(sos_task *task);
 INTERNAL_ void sos_scope_answer_(sos_task *parent, const sos_task *child);
-INTERNAL_ void sos_report_(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us);
 INTERNAL_ void sos_mode_update_(sos *os);
 INTERNAL_ void sos_step_(sos *os, sos_task *task);
 

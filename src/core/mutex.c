@@ -76,7 +76,7 @@ static void ended(sos_task *task)
 }
 
 static const struct sos_waitable_type mutex_type = { NULL, give_lock_back };
-static const struct sos_inheritance_ inheritance = { level_of, ended, waiter_changed };
+static const struct sos_inheritance_ mutex_inheritance = { level_of, ended, waiter_changed };
 
 void sos_mutex_init(struct sos_mutex *mutex, const char *name)
 {
@@ -86,7 +86,7 @@ void sos_mutex_init(struct sos_mutex *mutex, const char *name)
 sos_op sos_mutex_lock(sos_task *task, struct sos_mutex *mutex)
 {
     sos_check_running_(task);
-    task->os->inheritance = &inheritance;
+    task->os->inheritance = &mutex_inheritance;
     if (mutex->owner == task)
         return sos_complete_(task, SOS_EDEADLK);
     if (mutex->owner == NULL) {

@@ -100,20 +100,23 @@ void sos_timer_cancel_(sos *os, struct sos_link *link)
         heap_remove(os, link);
 }
 
-/* The next timer, if it is due by `until` or stands in the heap. */
+/* The next timer; of those in bins only one that is due by `until`. */
 static struct sos_link *first_timer(sos *os, uint64_t until)
 {
     struct sos_link *near = os->heap;
     if (os->bins == NULL || os->timer_count == 0)
         return near;
-    struct sos_link *far = os->kernel->timer_bins->first(os->bins, near == NULL ? SOS_NEVER : until);
+    struct sos_link *far = os->kernel->timer_bins->first(os->bins, until);
     return near == NULL || (far != NULL && before(far, near)) ? far : near;
 }
 
 uint64_t sos_timer_next_(sos *os)
 {
-    struct sos_link *link = first_timer(os, os->heap == NULL ? SOS_NEVER : os->heap->due);
-    return link == NULL ? SOS_NEVER : link->due;
+    uint64_t near = os->heap == NULL ? SOS_NEVER : os->heap->due;
+    if (os->bins == NULL || os->timer_count == 0)
+        return near;
+    uint64_t far = os->kernel->timer_bins->soonest(os->bins);
+    return far < near ? far : near;
 }
 
 struct sos_link *sos_timer_pop_(sos *os, uint64_t now)

@@ -28,7 +28,8 @@ enum { RINGS = 3, SLOT_BITS = 8, BITS = 10, SLOTS = 1 << BITS, WORDS = SLOTS / 6
 
 struct bins {
     uint64_t horizon;
-    uint64_t next; /* no slot begins before this one */
+    uint64_t next;    /* no slot begins before this one */
+    uint64_t soonest; /* no link in a bin is due before this moment, in us; 0: not known */
     struct sos_link *beyond;
     struct sos_link *sorted;
     uint64_t used[RINGS][WORDS];
@@ -51,6 +52,7 @@ static void init(void *memory, uint64_t now)
     memset(bins, 0, sizeof *bins);
     bins->horizon = (now >> SLOT_BITS) + 1;
     bins->next = UINT64_MAX;
+    bins->soonest = SOS_NEVER;
 }
 
 static bool arm(void *memory, struct sos_link *link)
@@ -59,6 +61,8 @@ static bool arm(void *memory, struct sos_link *link)
     uint64_t slot = link->due >> SLOT_BITS, horizon = bins->horizon;
     if (slot < horizon)
         return false;
+    if (link->due < bins->soonest)
+        bins->soonest = link->due;
     for (unsigned ring = 0; ring < RINGS; ring++, slot >>= BITS, horizon >>= BITS) {
         if (slot - horizon >= SLOTS)
             continue;
@@ -209,6 +213,7 @@ static bool take(struct bins *bins, uint64_t until, struct bin *bin)
         take_slot(bins, ring, start, bin);
         if (ring == 0) {
             bins->horizon = start + 1;
+            bins->soonest = 0;
             return true;
         }
         arm_again(bins, bin);
@@ -283,9 +288,44 @@ static struct sos_link *first(void *memory, uint64_t until_us)
 {
     struct bins *bins = memory;
     struct bin bin;
+    if (until_us >= bins->soonest)
+        bins->soonest = 0; /* it is taken now, or had been cancelled */
     if (bins->sorted == NULL && take(bins, until_us >> SLOT_BITS, &bin))
         sort_into(bins, &bin);
     return bins->sorted;
 }
 
-const struct sos_timer_bins_type sos_timer_bins = { sizeof(struct bins), init, arm, cancel, first };
+static uint64_t earliest_in(struct sos_link *const *lists)
+{
+    uint64_t earliest = SOS_NEVER;
+    for (int list = 0; list < LISTS; list++)
+        for (const struct sos_link *link = lists[list]; link != NULL; link = link->next)
+            if (link->due < earliest)
+                earliest = link->due;
+    return earliest;
+}
+
+/*
+ * A bound on the next moment at which a link is due. Taking a slot before its time to know it to
+ * the microsecond would move the horizon, and all that is armed before it would miss the bins.
+ */
+static uint64_t soonest(void *memory)
+{
+    struct bins *bins = memory;
+    unsigned ring = 0;
+    if (bins->sorted != NULL)
+        return bins->sorted->due;
+    if (bins->soonest != 0)
+        return bins->soonest;
+    uint64_t start = find_start(bins, &ring);
+    if (start == UINT64_MAX)
+        bins->soonest = bins->beyond == NULL ? SOS_NEVER : (bins->horizon + 1) << SLOT_BITS;
+    else if (ring == 0)
+        bins->soonest = earliest_in(bins->slots[0][start % SLOTS]);
+    else
+        bins->soonest = start << SLOT_BITS;
+    return bins->soonest;
+}
+
+const struct sos_timer_bins_type sos_timer_bins = { sizeof(struct bins), init, arm, cancel, first,
+                                                    soonest };

@@ -7,6 +7,17 @@
  */
 #include "internal.h"
 
+void sos_trap_(sos_task *task, const char *function, int line)
+{
+    struct sos_kernel *kernel = task->os->kernel;
+    if (kernel->panic != NULL && kernel->diagnostics != NULL)
+        kernel->diagnostics->trap(task, function, line);
+    else if (kernel->panic != NULL)
+        kernel->panic(kernel, function);
+    for (;;)
+        ;
+}
+
 /* An operation was started by somebody who may not wait: from outside, or in async_finally. */
 void sos_refuse_(sos_task *task)
 {

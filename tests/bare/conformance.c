@@ -8,15 +8,10 @@
  * next timer when nothing does, so no trace depends on how fast a machine is. The interrupts are
  * the machine's own.
  */
-#include "conformance_world.h"
-
-#include "conformance_tasks.h"
-
 #include "conformance_kill.h"
-
-#include "conformance_sync.h"
-
 #include "conformance_run.h"
+#include "conformance_sync.h"
+#include "conformance_tasks.h"
 
 int main(void)
 {

@@ -112,7 +112,7 @@ static void report(void *context, const struct sos_report *report)
         note("! %s: %s %e", kinds[report->kind], task->name, task->status);
 }
 
-static bool open_with(const char *part, struct sos_config config)
+static bool begin_with(const char *part, struct sos_config config)
 {
     note("---- %s", part);
     config.task_capacity = config.task_capacity != 0 ? config.task_capacity : 12;
@@ -136,16 +136,17 @@ static bool open_with(const char *part, struct sos_config config)
     return true;
 }
 
-static bool open(const char *part)
+static bool begin(const char *part)
 {
     kernel = bare_kernel;
     kernel.now = virtual_now;
     kernel.wait = virtual_wait;
     kernel.look = NULL;
-    return open_with(part, (struct sos_config){ .priority_levels = 10 });
+    kernel.diagnostics = &sos_diagnostics;
+    return begin_with(part, (struct sos_config){ .priority_levels = 10 });
 }
 
-static void close(void)
+static void finish(void)
 {
     int status = sos_run(os);
     note("run: %e", status);
@@ -158,15 +159,9 @@ static void close(void)
 
 /* ---- Tasks that many parts need */
 
-/* Forks a detached task: its record goes when it ends. */
-#define FORK(level, title, ...) FORK_(level, title, __VA_ARGS__, )
-#define FORK_(level, title, function, ...)                                                         \
-    sos_fork(os, function, sos_opt(.priority = (level), .name = (title), .detached = true),        \
-             __VA_ARGS__)
-
-#define SPAWN(level, title, ...) SPAWN_(level, title, __VA_ARGS__, )
-#define SPAWN_(level, title, function, ...)                                                        \
-    async_spawn(function, sos_opt(.priority = (level), .name = (title)), __VA_ARGS__)
+/* Options: of a forked task, whose record goes when it ends; of a child. */
+#define ROOT(level, title) sos_opt(.priority = (level), .name = (title), .detached = true)
+#define CHILD(level, title) sos_opt(.priority = (level), .name = (title))
 
 /* Sleeps and ends with `status`. */
 struct sleeper {

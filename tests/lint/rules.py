@@ -23,6 +23,7 @@ FOLDERS = ["include", "src", "ports", "demos", "bench", "tests", "fuzz", "cmake"
 WRONG_ON_PURPOSE = ("tests/trap/", "tests/compile_fail/", "tests/lint/samples/")
 LAYERS = {  # what a folder of src/ may include from the others
     "core": {"core"},
+    "diagnostics": {"core", "diagnostics"},
     "config": {"core", "config"},
     "proto": {"proto"},
     "net": {"core", "net"},
@@ -108,7 +109,7 @@ def layer_of_public(root, header):
     if os.path.isdir(f"{root}/ports/{parts[0]}"):
         return "ports"
     for layer in LAYERS:
-        if layer != "core" and os.path.exists(f"{root}/src/{layer}/{stem}.c"):
+        if layer not in ("core", "diagnostics") and os.path.exists(f"{root}/src/{layer}/{stem}.c"):
             return layer
     return "core"
 
@@ -133,7 +134,7 @@ def may_include(root, name, header):
         return header in FREESTANDING or header.startswith("smallos/") or ours is not None
     if ours is not None:
         return ours in LAYERS.get(part, set())
-    if part == "core":
+    if part in ("core", "diagnostics"):
         return header in FREESTANDING
     return header in ISO_C or header in LIBRARIES.get(part, set())
 

@@ -442,16 +442,23 @@ static bool answer_joiners(struct task *task)
             results[i] = task->status;
         } else if (other->wait == OP_JOIN_ALL || other->wait == OP_JOIN_ANY) {
             chosen[i] = ends_join(other, task, &results[i], &joined);
-        } else if (other->wait == OP_SCOPE_JOIN &&
-                   in_scope(task, other, &other->frames[other->object])) {
-            chosen[i] = task->status < 0 || !scope_is_busy(other, &other->frames[other->object]);
-            results[i] = task->status < 0 ? task->status : SOS_OK;
-            task->reported = task->reported || task->status < 0;
         }
     }
     resume_all(chosen, results, 0);
     task->reported = task->reported || joined;
     return joined;
+}
+
+/* The owner of its scope comes after the joiners, and so before them to the front. */
+static void answer_scope(struct task *task)
+{
+    struct task *owner = task->parent == NOBODY ? NULL : &m.tasks[task->parent];
+    if (owner == NULL || !waits(owner) || owner->wait != OP_SCOPE_JOIN ||
+        !in_scope(task, owner, &owner->frames[owner->object]))
+        return;
+    task->reported = task->reported || task->status < 0;
+    if (task->status < 0 || !scope_is_busy(owner, &owner->frames[owner->object]))
+        resume(owner, task->status < 0 ? task->status : SOS_OK, true);
 }
 
 static void release_mutexes(struct task *task)
@@ -474,6 +481,7 @@ static void end_task(struct task *task)
     m.live--;
     release_mutexes(task);
     bool joined = answer_joiners(task);
+    answer_scope(task);
     for (int i = 0; i < m.count; i++) {
         struct task *child = &m.tasks[i];
         if (!child->exists || child->parent != id(task))

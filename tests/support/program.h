@@ -12,11 +12,11 @@
 
 enum {
     FUNCTIONS = 8,
-    OPS = 7,
+    OPS = 10,
     STARTS = 4,
     JOINS = 3,
-    TASKS = 24,     /* made in the whole run */
-    BUDGET = 300,   /* operations begun in the whole run */
+    TASKS = 40,     /* made in the whole run */
+    BUDGET = 800,   /* operations begun in the whole run */
     OBJECTS = 2,    /* of each kind */
     LEVELS = 6,
     LOG_SIZE = 4096

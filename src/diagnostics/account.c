@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Accounting and the limit on steps: a way around the plain step, taken only when switched on. */
-#include "internal.h"
+#include "core/internal.h"
 
 enum { STARVED_NS = 1000000000 };
 

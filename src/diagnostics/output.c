@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Application output, kept while the terminal view is shown. */
-#include "internal.h"
+#include "core/internal.h"
 
 struct message {
     struct message *next;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Reports of what went wrong, as values for a program and as lines for people; traps. */
-#include "internal.h"
+/* What the core calls through its kernel: reports of what went wrong, as values for a program and as
+ * lines for people, and the words of a trap. */
+#include "core/internal.h"
 
 /* ---- Text without a C library: appends are cut at the end of the buffer. */
 
@@ -85,16 +86,16 @@ size_t sos_report_text(const struct sos_report *report, char *memory, size_t siz
     return (size_t)(text.at - memory);
 }
 
-void sos_report_(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us)
+static void tell(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us)
 {
-    struct sos_report report = { .kind = kind, .us = us };
-    sos_inspect(os, sos_handle_of_(task), &report.task);
+    struct sos_report what = { .kind = kind, .us = us };
+    sos_inspect(os, sos_handle_of_(task), &what.task);
     if (os->config.report != NULL) {
-        os->config.report(os->config.report_context, &report);
+        os->config.report(os->config.report_context, &what);
         return;
     }
     char line[160];
-    size_t length = sos_report_text(&report, line, sizeof line - 1);
+    size_t length = sos_report_text(&what, line, sizeof line - 1);
     line[length++] = '\n';
     if (os->kernel->write != NULL)
         os->kernel->write(os->kernel, SOS_CHANNEL_REPORT, line, length);
@@ -102,7 +103,7 @@ void sos_report_(sos *os, enum sos_report_kind kind, const sos_task *task, uint6
 
 /* ---- Traps: mistakes in a program that cannot be answered by an error */
 
-void sos_trap_(sos_task *task, const char *function, int line)
+static void tell_trap(sos_task *task, const char *function, int line)
 {
     char memory[160];
     struct text text = text_in(memory, sizeof memory);
@@ -119,8 +120,7 @@ void sos_trap_(sos_task *task, const char *function, int line)
         append(&text, " (await inside a switch, or break out of the body)");
     }
     *text.at = '\0';
-    if (kernel->panic != NULL)
-        kernel->panic(kernel, memory);
-    for (;;)
-        ;
+    kernel->panic(kernel, memory);
 }
+
+const struct sos_diagnostics_type sos_diagnostics = { tell, tell_trap };

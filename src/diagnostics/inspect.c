@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Looking at tasks. */
-#include "internal.h"
+#include "core/internal.h"
 
 const char *sos_wait_name(enum sos_wait wait)
 {

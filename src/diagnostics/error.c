@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Names and texts of the error table. */
-#include "internal.h"
+#include "core/internal.h"
 
 static const struct {
     const char *name, *text;
