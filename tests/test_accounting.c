@@ -24,8 +24,8 @@ async_fn(laborer)
 
 static sos_handle labor(const char *name, int level, uint32_t us, int rounds, int64_t rest)
 {
-    return sos_fork(world.os, laborer, sos_opt(.priority = (uint8_t)level, .name = name),
-                    .us = us, .rounds = rounds, .rest = rest);
+    return sos_fork(world.os, laborer, sos_opt(.priority = (uint8_t)level, .name = name), .us = us,
+                    .rounds = rounds, .rest = rest);
 }
 
 static void check_account(sos_handle task, struct sos_account expected)
@@ -63,9 +63,11 @@ static void steps_waits_and_time_are_counted(void)
     sos_handle busy = labor("busy", 1, 30, 3, 0);
     sos_handle lazy = labor("lazy", 2, 10, 2, 100);
     CHECK_INT(sos_run(world.os), SOS_OK);
-    check_account(busy, (struct sos_account){ .steps = 4, .cpu_ns = 90000,
-                                              .longest_step_ns = 30000 });
-    check_account(lazy, (struct sos_account){ .steps = 5, .waits = 2, .cpu_ns = 20000,
+    check_account(busy,
+                  (struct sos_account){ .steps = 4, .cpu_ns = 90000, .longest_step_ns = 30000 });
+    check_account(lazy, (struct sos_account){ .steps = 5,
+                                              .waits = 2,
+                                              .cpu_ns = 20000,
                                               .longest_step_ns = 10000,
                                               .longest_wakeup_ns = 90000 });
     world_close();
@@ -78,15 +80,15 @@ static void it_starts_from_zero_each_time(void)
     sos_run_once(world.os, 0);
     CHECK_INT(sos_accounting(world.os, true), SOS_OK);
     sos_run_once(world.os, 0);
-    check_account(task, (struct sos_account){ .steps = 1, .cpu_ns = 10000,
-                                              .longest_step_ns = 10000 });
+    check_account(task,
+                  (struct sos_account){ .steps = 1, .cpu_ns = 10000, .longest_step_ns = 10000 });
     CHECK_INT(sos_accounting(world.os, false), SOS_OK);
     sos_run_once(world.os, 0);
     CHECK_INT(sos_accounting(world.os, true), SOS_OK);
     check_account(task, (struct sos_account){ .steps = 0 });
     CHECK_INT(sos_run(world.os), SOS_OK);
-    check_account(task, (struct sos_account){ .steps = 2, .cpu_ns = 10000,
-                                              .longest_step_ns = 10000 });
+    check_account(task,
+                  (struct sos_account){ .steps = 2, .cpu_ns = 10000, .longest_step_ns = 10000 });
     world_close();
 }
 
@@ -102,8 +104,8 @@ static void an_heir_of_a_pid_starts_from_zero(void)
     CHECK_INT(second.pid, first.pid);
     check_account(second, (struct sos_account){ .steps = 0 });
     CHECK_INT(sos_run(world.os), SOS_OK);
-    check_account(second, (struct sos_account){ .steps = 2, .cpu_ns = 20000,
-                                                .longest_step_ns = 20000 });
+    check_account(second,
+                  (struct sos_account){ .steps = 2, .cpu_ns = 20000, .longest_step_ns = 20000 });
     world_close();
 }
 
@@ -145,9 +147,9 @@ static void it_can_be_switched_on_within_a_task(void)
     sos_handle task = sos_fork(world.os, switcher, sos_opt(.priority = 1));
     CHECK_INT(sos_run(world.os), SOS_OK);
     /* the step that switched it on does not count, and looks like a wait for the next */
-    check_account(task, (struct sos_account){ .steps = 2, .cpu_ns = 7000,
-                                              .longest_step_ns = 7000,
-                                              .longest_wakeup_ns = 5000 });
+    check_account(
+        task, (struct sos_account){
+                  .steps = 2, .cpu_ns = 7000, .longest_step_ns = 7000, .longest_wakeup_ns = 5000 });
     world_close();
 }
 

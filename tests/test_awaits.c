@@ -76,7 +76,6 @@ async_fn(caller)
     async_end;
 }
 
-
 /* Calls of functions that return at once may not hog the processor either. */
 static void calls_that_never_wait_give_way_too(void)
 {
@@ -87,6 +86,45 @@ static void calls_that_never_wait_give_way_too(void)
         sos_run_once(world.os, 0);
     world_trace("0 y 0\n0 y 1\n0 y 2\n");
     CHECK_INT(sos_run(world.os), SOS_OK);
+    world_close();
+}
+
+struct limited {
+    sos_frame frame;
+    int *count;
+};
+
+async_fn(limited)
+{
+    async_begin(limited);
+    while (*self->count < 150)
+        await(sos_within(task, 1000, async_call(empty, .count = self->count)));
+    async_end;
+}
+
+struct count_watcher {
+    sos_frame frame;
+    const int *count;
+    int rounds;
+};
+
+async_fn(count_watcher)
+{
+    async_begin(count_watcher);
+    for (; self->rounds > 0; self->rounds--) {
+        note("%d calls", *self->count);
+        await(sos_yield(task));
+    }
+    async_end;
+}
+
+static void an_await_under_a_deadline_is_one_await(void)
+{
+    int count = 0;
+    world_open(NULL);
+    sos_fork(world.os, limited, sos_opt(.priority = 2), .count = &count);
+    sos_fork(world.os, count_watcher, sos_opt(.priority = 2), .count = &count, .rounds = 3);
+    world_run(SOS_OK, "0 65 calls\n0 130 calls\n0 150 calls\n");
     world_close();
 }
 
@@ -405,6 +443,7 @@ int main(void)
 {
     a_step_makes_64_immediate_awaits();
     calls_that_never_wait_give_way_too();
+    an_await_under_a_deadline_is_one_await();
     a_more_urgent_task_overtakes();
     nested_calls_start_at_once_and_resume_innermost();
     recursion_10000_deep_needs_no_machine_stack();

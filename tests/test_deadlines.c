@@ -371,6 +371,74 @@ static void a_result_of_the_same_pass_wins_though_others_run_first(void)
     world_close();
 }
 
+struct last_gift {
+    sos_frame frame;
+    struct sos_semaphore *semaphore;
+};
+
+async_fn(last_gift)
+{
+    async_begin(last_gift);
+    await(sos_sleep(task, 100));
+    async_finally;
+    sos_semaphore_give(self->semaphore);
+    async_end;
+}
+
+struct giver {
+    sos_frame frame;
+    struct sos_semaphore *semaphore;
+};
+
+async_fn(giver)
+{
+    async_begin(giver);
+    await(sos_within(task, 10, async_call(last_gift, .semaphore = self->semaphore)));
+    sos_sim_spend(world.kernel, 20);
+    await(sos_yield(task));
+    async_end;
+}
+
+struct taker {
+    sos_frame frame;
+    struct sos_semaphore *semaphore;
+    int64_t limit;
+};
+
+async_fn(taker)
+{
+    async_begin(taker);
+    await(sos_within(task, self->limit, sos_semaphore_take(task, self->semaphore)));
+    note("inner: %s", status_text(sos_status(task)));
+    async_end;
+}
+
+struct taker_user {
+    sos_frame frame;
+    struct sos_semaphore *semaphore;
+};
+
+async_fn(taker_user)
+{
+    async_begin(taker_user);
+    await(sos_within(task, 10, async_call(taker, .semaphore = self->semaphore, .limit = 15)));
+    note("outer: %s", status_text(sos_status(task)));
+    async_end;
+}
+
+/* It came in the pass of the outer deadline; that the inner one passes as well before the task
+ * has its turn does not take it away. */
+static void a_result_that_beat_one_deadline_beats_the_next(void)
+{
+    struct sos_semaphore semaphore;
+    sos_semaphore_init(&semaphore, "s", 0);
+    world_open(NULL);
+    sos_fork(world.os, giver, sos_opt(.priority = 1), .semaphore = &semaphore);
+    sos_fork(world.os, taker_user, sos_opt(.priority = 2), .semaphore = &semaphore);
+    world_run(SOS_OK, "30 inner: OK\n30 outer: OK\n");
+    world_close();
+}
+
 struct returning {
     sos_frame frame;
     sos_handle urgent;
@@ -472,6 +540,7 @@ int main(void)
     expired_ones_queue_by_due_time();
     items_permits_and_locks_are_given_back();
     a_result_of_the_same_pass_wins_though_others_run_first();
+    a_result_that_beat_one_deadline_beats_the_next();
     a_function_that_returned_in_time_keeps_its_result();
     a_kill_removes_deadlines();
     return 0;

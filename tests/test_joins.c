@@ -261,6 +261,30 @@ static void join_all_with_a_stale_target_waits_for_none(void)
     world_close();
 }
 
+/* Named twice: waited for once, answered twice, also when the others still run. */
+static void a_task_named_twice_is_answered_twice(void)
+{
+    world_open(NULL);
+    sos_handle a = fork_sleeper("a", 10, SOS_EIO), b = fork_sleeper("b", 30, 2);
+    sos_fork(world.os, all_joiner, sos_opt(.priority = 2, .name = "all"), .count = 3,
+             .targets = { a, b, a });
+    world_run(SOS_OK, "0 a begins\n0 b begins\n10 a ends\n10 all: EIO, EIO EAGAIN EIO\n"
+                      "30 b ends\n");
+    a = fork_sleeper("a", 10, 3);
+    sos_fork(world.os, all_joiner, sos_opt(.priority = 2, .name = "any"), .any = true, .count = 3,
+             .targets = { b, a, a });
+    world_run(SOS_OK, "30 a begins\n30 any: OK, 2 EAGAIN EAGAIN\n40 a ends\n");
+    b = fork_sleeper("b", 30, 2);
+    sos_fork(world.os, all_joiner, sos_opt(.priority = 2, .name = "any"), .any = true, .count = 3,
+             .targets = { b, a, a });
+    a = fork_sleeper("a", 10, 3);
+    sos_fork(world.os, all_joiner, sos_opt(.priority = 2, .name = "both"), .any = true, .count = 3,
+             .targets = { b, a, a });
+    world_run(SOS_OK, "40 b begins\n40 any: 1, EAGAIN 3 3\n40 a begins\n50 a ends\n"
+                      "50 both: 1, EAGAIN 3 3\n70 b ends\n");
+    world_close();
+}
+
 /* ---- Any */
 
 static void join_any_ends_with_the_first(void)
@@ -269,8 +293,8 @@ static void join_any_ends_with_the_first(void)
     sos_handle a = fork_sleeper("a", 30, 1), b = fork_sleeper("b", 20, SOS_EIO);
     sos_fork(world.os, all_joiner, sos_opt(.priority = 2, .name = "any"), .any = true, .count = 2,
              .targets = { a, b });
-    sos_fork(world.os, all_joiner, sos_opt(.priority = 2, .name = "first"), .any = true,
-             .count = 1, .targets = { a }, .after = 40);
+    sos_fork(world.os, all_joiner, sos_opt(.priority = 2, .name = "first"), .any = true, .count = 1,
+             .targets = { a }, .after = 40);
     world_run(SOS_OK, "0 a begins\n0 b begins\n20 b ends\n20 any: 1, EAGAIN EIO\n30 a ends\n"
                       "40 first: OK, 1\n");
     world_close();
@@ -374,6 +398,7 @@ int main(void)
     join_all_of_nothing_answers_at_once();
     join_all_wakes_on_the_first_failure();
     join_all_with_a_stale_target_waits_for_none();
+    a_task_named_twice_is_answered_twice();
     join_any_ends_with_the_first();
     a_killed_join_of_several_leaves_nothing();
     failures_that_nobody_joined_are_reported();

@@ -495,12 +495,10 @@ static void family(char killer, char target, const char *trace)
 
 static void trees_end_descendants_first(void)
 {
-    family('a', 'b', "10 a kills b\n10 -d\n10 -e\n10 -b\n10 OK\n" ALIVE("a") ALIVE("c")
-                         ALIVE("f"));
-    family('c', 'b', "10 c kills b\n10 -d\n10 -e\n10 -b\n10 OK\n" ALIVE("a") ALIVE("c")
-                         ALIVE("f"));
-    family('a', 'd', "10 a kills d\n10 -d\n10 OK\n" ALIVE("a") ALIVE("b") ALIVE("c") ALIVE("e")
-                         ALIVE("f"));
+    family('a', 'b', "10 a kills b\n10 -d\n10 -e\n10 -b\n10 OK\n" ALIVE("a") ALIVE("c") ALIVE("f"));
+    family('c', 'b', "10 c kills b\n10 -d\n10 -e\n10 -b\n10 OK\n" ALIVE("a") ALIVE("c") ALIVE("f"));
+    family('a', 'd',
+           "10 a kills d\n10 -d\n10 OK\n" ALIVE("a") ALIVE("b") ALIVE("c") ALIVE("e") ALIVE("f"));
 }
 
 static void the_root_of_a_tree_may_be_running(void)
@@ -511,8 +509,7 @@ static void the_root_of_a_tree_may_be_running(void)
 /* The running one is marked and ends after its step; every other one ends at once. */
 static void a_member_of_the_tree_may_be_running(void)
 {
-    family('d', 'b', "10 d kills b\n10 -e\n10 -b\n10 OK\n10 -d\n" ALIVE("a") ALIVE("c")
-                         ALIVE("f"));
+    family('d', 'b', "10 d kills b\n10 -e\n10 -b\n10 OK\n10 -d\n" ALIVE("a") ALIVE("c") ALIVE("f"));
     family('f', 'a', "10 f kills a\n10 -d\n10 -e\n10 -b\n10 -c\n10 -a\n10 OK\n10 -f\n");
     family('b', 'a', "10 b kills a\n10 -d\n10 -e\n10 -f\n10 -c\n10 -a\n10 OK\n10 -b\n");
 }
@@ -548,7 +545,9 @@ static void last_words_may_kill(void)
     world_open(NULL);
     for (int i = 0; i < 3; i++)
         t[i] = sos_fork(world.os, last_words,
-                        sos_opt(.priority = 2, .name = i == 0 ? "a" : i == 1 ? "b" : "c"),
+                        sos_opt(.priority = 2, .name = i == 0   ? "a"
+                                                       : i == 1 ? "b"
+                                                                : "c"),
                         .target = &t[(i + 1) % 3], .us = 100);
     while (sos_run_once(world.os, 0) == 1)
         ;

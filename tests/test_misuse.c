@@ -66,9 +66,8 @@ static void a_stale_handle_hits_nobody(void)
 /* What a failed spawn returns, and numbers that no handle ever had. */
 static void handles_that_never_were(void)
 {
-    static const sos_handle handles[] = {
-        { SOS_ECAPACITY, 0 }, { -1, 0 }, { INT32_MIN, 0 }, { INT32_MAX, 0 }, { 1024, 0 }, { 0, 9 }
-    };
+    static const sos_handle handles[] = { { SOS_ECAPACITY, 0 }, { -1, 0 },   { INT32_MIN, 0 },
+                                          { INT32_MAX, 0 },     { 1024, 0 }, { 0, 9 } };
     world_open(NULL);
     CHECK_INT(sos_accounting(world.os, true), SOS_OK);
     sos_fork(world.os, ender, sos_opt(.priority = 1));

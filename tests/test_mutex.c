@@ -179,8 +179,8 @@ static void a_chain_calms_down_when_the_waiter_gives_up(void)
     settle();
     check_levels(tasks, 5, 5, 5);
     CHECK_INT(sos_release(world.os, impatient), SOS_OK);
-    world_run(SOS_OK, "10 impatient leaves: ETIMEDOUT\n10 ! failed: impatient ETIMEDOUT\n"
-                      CHAIN_ENDS);
+    world_run(SOS_OK,
+              "10 impatient leaves: ETIMEDOUT\n10 ! failed: impatient ETIMEDOUT\n" CHAIN_ENDS);
     world_close();
 }
 

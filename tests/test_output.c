@@ -131,7 +131,7 @@ static void the_oldest_is_dropped_first(void)
     open_console(3);
     CHECK_INT(sos_terminal_show(world.os, true), SOS_OK);
     for (int number = 1; number <= 5; number++) {
-        char text[8];
+        char text[16];
         snprintf(text, sizeof text, "%d\n", number);
         print(text);
     }

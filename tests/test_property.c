@@ -10,7 +10,7 @@
 #include "smallos/sim.h"
 #include "smallos/smallos.h"
 
-enum { DEFAULT_SEEDS = 10000, ITEMS = 2 };
+enum { DEFAULT_SEEDS = 20000, ITEMS = 2 };
 
 static struct {
     struct sos_kernel *kernel;
@@ -28,7 +28,7 @@ static struct {
 } run;
 
 /* A task's number stands in its name. */
-static char names[TASKS][4];
+static char names[TASKS][12];
 
 static int number_of(const char *name)
 {
@@ -274,8 +274,8 @@ static void open_run(const struct program *program, struct log *log)
     run.program = program;
     run.log = log;
     run.budget = BUDGET;
-    CHECK_INT(sos_sim_create(&run.kernel,
-                             &(struct sos_sim_options){ .step_us = program->step_us }), SOS_OK);
+    CHECK_INT(sos_sim_create(&run.kernel, &(struct sos_sim_options){ .step_us = program->step_us }),
+              SOS_OK);
     CHECK_INT(sos_create(&run.os, &config, run.kernel), SOS_OK);
     for (int i = 0; i < OBJECTS; i++) {
         sos_queue_init(&run.queues[i], "queue", run.queue_items[i], sizeof(int),
@@ -327,7 +327,7 @@ static bool seed_holds(uint64_t seed)
         return true;
     program_print(&program);
     printf("--- both\n");
-    log_print(&real, at - 120, at);
+    log_print(&real, at - 40, at);
     printf("--- expected\n");
     log_print(&expected, at, at + 3);
     printf("--- but came\n");

@@ -62,8 +62,7 @@ async_fn(getter)
 static sos_handle put(const char *name, int level, struct putter how)
 {
     return sos_fork(world.os, putter, sos_opt(.priority = (uint8_t)level, .name = name),
-                    .item = how.item, .count = how.count, .pause = how.pause,
-                    .within = how.within);
+                    .item = how.item, .count = how.count, .pause = how.pause, .within = how.within);
 }
 
 static sos_handle get(const char *name, int level, struct getter how)

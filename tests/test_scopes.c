@@ -74,7 +74,8 @@ struct user {
 async_fn(user)
 {
     async_begin(user);
-    await(sos_within(task, self->limit, async_call(scoped, .how = self->how, .us = { 100, 5, 100 })));
+    await(
+        sos_within(task, self->limit, async_call(scoped, .how = self->how, .us = { 100, 5, 100 })));
     note("user: %s", status_text(sos_status(task)));
     await(sos_sleep(task, 10));
     note("user lives");
@@ -161,6 +162,32 @@ static void the_first_failure_wakes_the_owner(void)
              .statuses = { 0, SOS_EIO });
     world_run(SOS_OK, "505 -y: EIO\n510 scope: EIO\n510 -x: ECANCELED\n510 owner finally: OK\n"
                       "1000 -before: OK\n");
+    world_close();
+}
+
+struct outside_scope {
+    sos_frame frame;
+    struct sos_scope scope;
+};
+
+async_fn(outside_scope)
+{
+    async_begin(outside_scope);
+    async_spawn(noisy, sos_opt(.name = "outside"), .us = 10, .status = SOS_EIO);
+    sos_scope_open(task, &self->scope);
+    async_spawn(noisy, sos_opt(.name = "inside"), .us = 20);
+    await(sos_scope_join(task, &self->scope));
+    note("scope: %s", status_text(sos_status(task)));
+    async_end;
+}
+
+/* A child of before the scope is none of its business: its failure is reported as ever. */
+static void a_failure_outside_of_the_scope_is_reported(void)
+{
+    world_open(NULL);
+    sos_fork(world.os, outside_scope, sos_opt(.priority = 2));
+    world_run(SOS_OK, "10 -outside: EIO\n20 -inside: OK\n20 scope: OK\n"
+                      "20 ! failed: outside EIO\n");
     world_close();
 }
 
@@ -309,6 +336,7 @@ int main(void)
     a_kill_leaves_a_scope();
     grandchildren_go_too();
     the_first_failure_wakes_the_owner();
+    a_failure_outside_of_the_scope_is_reported();
     an_empty_scope_is_joined_at_once();
     scopes_nest();
     pids_that_wrap_round_do_not_matter();

@@ -57,11 +57,11 @@ static void as_many_go_on_as_there_are_permits(void)
 static void the_most_urgent_is_served_first_then_the_oldest(void)
 {
     open_semaphore(0);
-    TAKE("c1", 3);
-    TAKE("c2", 3);
+    TAKE("c1", 3, .keeps = 0);
+    TAKE("c2", 3, .keeps = 0);
     settle();
-    TAKE("b", 2);
-    TAKE("a", 1);
+    TAKE("b", 2, .keeps = 0);
+    TAKE("a", 1, .keeps = 0);
     settle();
     for (int permit = 0; permit < 3; permit++)
         sos_semaphore_give(&semaphore);
@@ -78,10 +78,10 @@ static void the_most_urgent_is_served_first_then_the_oldest(void)
 static void a_permit_on_its_way_cannot_be_taken(void)
 {
     open_semaphore(0);
-    TAKE("first", 3);
+    TAKE("first", 3, .keeps = 0);
     settle();
     sos_semaphore_give(&semaphore);
-    TAKE("second", 2);
+    TAKE("second", 2, .keeps = 0);
     settle();
     note("again");
     sos_semaphore_give(&semaphore);
@@ -102,7 +102,7 @@ static void a_taker_gives_up(void)
 static void the_permit_of_a_killed_taker_is_not_lost(void)
 {
     open_semaphore(0);
-    sos_handle victim = TAKE("victim", 1);
+    sos_handle victim = TAKE("victim", 1, .keeps = 0);
     settle();
     sos_semaphore_give(&semaphore);
     CHECK_INT(semaphore.permits, 0);
@@ -112,8 +112,8 @@ static void the_permit_of_a_killed_taker_is_not_lost(void)
     world_close();
 
     open_semaphore(0);
-    victim = TAKE("victim", 1);
-    TAKE("heir", 2);
+    victim = TAKE("victim", 1, .keeps = 0);
+    TAKE("heir", 2, .keeps = 0);
     settle();
     sos_semaphore_give(&semaphore);
     CHECK_INT(sos_kill(world.os, victim), SOS_OK);
@@ -125,8 +125,8 @@ static void the_permit_of_a_killed_taker_is_not_lost(void)
 static void a_waiting_taker_can_be_killed_and_woken(void)
 {
     open_semaphore(0);
-    sos_handle victim = TAKE("victim", 1);
-    sos_handle woken = TAKE("woken", 2);
+    sos_handle victim = TAKE("victim", 1, .keeps = 0);
+    sos_handle woken = TAKE("woken", 2, .keeps = 0);
     settle();
     CHECK_INT(sos_kill(world.os, victim), SOS_OK);
     CHECK_INT(sos_wake(world.os, woken), SOS_OK);
@@ -138,8 +138,8 @@ static void a_waiting_taker_can_be_killed_and_woken(void)
 static void who_waits_for_ever_is_named(void)
 {
     open_semaphore(1);
-    TAKE("x", 1);
-    TAKE("y", 1);
+    TAKE("x", 1, .keeps = 0);
+    TAKE("y", 1, .keeps = 0);
     world_run(SOS_ESTUCK, "0 x: OK\n0 ! stuck: y on semaphore s\n");
     world_close();
 }

@@ -127,7 +127,7 @@ static void a_handler_hears_every_arrival(void)
     world_open(NULL);
     sos_handle l = sos_fork(world.os, listener,
                             sos_opt(.priority = 2, .name = "l", .on_signal = on_signal,
-                                    .context = (void *)(uintptr_t)"its context"),
+                                    .context = (void *)(uintptr_t) "its context"),
                             .mask = 1u << 6, .rounds = 1);
     sos_signal(world.os, l, 1);
     sos_signal(world.os, l, 1);

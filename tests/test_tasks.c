@@ -96,8 +96,7 @@ static void sleepers_wake_by_due_time_then_by_arming(void)
     } list[] = { { "a", 30 }, { "b", 10 }, { "c", 30 }, { "d", 10 }, { "e", 20 } };
     world_open(NULL);
     for (int i = 0; i < 5; i++)
-        sos_fork(world.os, sleeper, sos_opt(.priority = 2, .name = list[i].name),
-                 .us = list[i].us);
+        sos_fork(world.os, sleeper, sos_opt(.priority = 2, .name = list[i].name), .us = list[i].us);
     world_run(SOS_OK, "0 a begins\n0 b begins\n0 c begins\n0 d begins\n0 e begins\n"
                       "10 b ends\n10 d ends\n20 e ends\n30 a ends\n30 c ends\n");
     world_close();
@@ -243,8 +242,7 @@ static void woken_by_one_event_they_run_in_waiting_order(void)
     world_open(NULL);
     static const char *const names[] = { "a", "b", "c" };
     for (int i = 0; i < 3; i++)
-        sos_fork(world.os, event_waiter, sos_opt(.priority = 2, .name = names[i]),
-                 .event = &event);
+        sos_fork(world.os, event_waiter, sos_opt(.priority = 2, .name = names[i]), .event = &event);
     sos_fork(world.os, event_waiter, sos_opt(.priority = 1, .name = "urgent"), .event = &event);
     sos_fork(world.os, event_setter, sos_opt(.priority = 2), .event = &event);
     sos_fork(world.os, sleeper, sos_opt(.priority = 2, .name = "s"), .us = 1);

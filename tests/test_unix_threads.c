@@ -211,18 +211,17 @@ static void posix_signals(void)
 
 static void posix_signals_that_find_the_queue_full(void)
 {
-    const struct sos_config config = { .post_capacity = 1 };
+    const struct sos_config config = { .post_capacity = 2 };
     int got = 0;
     unix_open(&here, &config);
-    sos_handle task = sos_fork(here.os, receives, PROMPT, .mask = 7, .got = &got, .left = 3);
-    CHECK_INT(sos_unix_signal(here.kernel, here.os, SIGUSR1, task, 0), SOS_OK);
-    CHECK_INT(sos_unix_signal(here.kernel, here.os, SIGUSR2, task, 1), SOS_OK);
-    CHECK_INT(sos_unix_signal(here.kernel, here.os, SIGHUP, task, 2), SOS_OK);
-    raise(SIGUSR1);
-    raise(SIGUSR2);
-    raise(SIGHUP);
+    sos_handle task = sos_fork(here.os, receives, PROMPT, .mask = 31, .got = &got, .left = 5);
+    const int signals[] = { SIGUSR1, SIGUSR2, SIGHUP, SIGCONT, SIGURG };
+    for (int index = 0; index < 5; index++)
+        CHECK_INT(sos_unix_signal(here.kernel, here.os, signals[index], task, index), SOS_OK);
+    for (int index = 0; index < 5; index++)
+        raise(signals[index]);
     CHECK_INT(sos_run(here.os), SOS_OK);
-    CHECK_INT(got, 7);
+    CHECK_INT(got, 31);
     unix_close(&here);
 }
 

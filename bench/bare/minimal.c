@@ -39,10 +39,9 @@ async_fn(first)
 
 int main(void)
 {
-    static const struct sos_config config = { .task_capacity = 8,
-                                              .post_capacity = 2,
-                                              .memory = memory,
-                                              .memory_size = sizeof memory };
+    static const struct sos_config config = {
+        .task_capacity = 8, .post_capacity = 2, .memory = memory, .memory_size = sizeof memory
+    };
     sos *os;
     if (sos_create(&os, &config, &bare_kernel) != SOS_OK)
         return 1;

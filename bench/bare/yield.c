@@ -30,10 +30,9 @@ async_fn(yielder)
 
 static uint32_t ticks_of(int tasks, int yields)
 {
-    static const struct sos_config config = { .task_capacity = 16,
-                                              .priority_levels = 10,
-                                              .memory = memory,
-                                              .memory_size = sizeof memory };
+    static const struct sos_config config = {
+        .task_capacity = 16, .priority_levels = 10, .memory = memory, .memory_size = sizeof memory
+    };
     sos *os;
     if (sos_create(&os, &config, &bare_kernel) != SOS_OK)
         machine_exit(1);

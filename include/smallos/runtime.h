@@ -35,7 +35,6 @@ struct sos_config {
     uint32_t priority_levels;  /* 2 to 256; default 10: priorities 1 to 9 */
     uint32_t io_buffer_length; /* messages of output kept; default 1024, SOS_NONE: none */
     bool eternal_watchers;     /* run on when only watchers are left */
-    struct sos_client_defaults client_defaults;
 
     /* What only a program can say, not a configuration file: */
     const struct sos_policy *policy; /* NULL: strict priorities */
@@ -46,6 +45,9 @@ struct sos_config {
     size_t memory_size;
     sos_reporter report; /* where reports go; NULL: as text to the kernel's console */
     void *report_context;
+
+    /* Again of a configuration file, for clients that are not told otherwise. */
+    struct sos_client_defaults client_defaults;
 };
 
 /*
@@ -91,7 +93,7 @@ void sos_stop(sos *os);
 
 /* The kernel's clock, read now; and the configuration in force, every default filled in. */
 uint64_t sos_now(sos *os);
-const struct sos_config *sos_configuration(const sos *os);
+const struct sos_config *sos_configuration(sos *os);
 
 /* Memory in tasks, frames and queues now, and what has been taken from the kernel for it. */
 struct sos_memory_use {

@@ -42,7 +42,10 @@ struct sos_sim_options {
  */
 int sos_sim_create(struct sos_kernel **kernel, const struct sos_sim_options *options);
 
-/* Ends it, after the runtime. Returns how many allocations were never given back. NULL is fine. */
+/*
+ * Ends it, after the runtime. Returns how many allocations had not been given back, and frees them:
+ * after a panic that was left by longjmp, the runtime cannot. NULL is fine.
+ */
 size_t sos_sim_destroy(struct sos_kernel *kernel);
 
 /* ---- Time and chance */

@@ -78,9 +78,15 @@ typedef struct sos_frame {
 
 /*
  * The node by which a task stands in a ready queue, a wait queue or the timers, and by which a
- * deadline stands in the timers. Public only so that queues and joins can be declared by value.
+ * deadline stands in the timers. Public only so that queues and joins can be declared by value. Bytes come first: short
+ * instructions of small CPUs reach only so far.
  */
 struct sos_link {
+    uint8_t kind;     /* enum sos_wait, possibly with SOS_GRANTED_ */
+    uint8_t level;    /* effective priority: which ready queue */
+    uint8_t priority; /* as asked for */
+    uint8_t flags;
+    uint32_t order; /* timers: arming order; after an event: the pass it came in */
     union {
         struct sos_link *child; /* timers */
         void *object;           /* waits: what is waited for */
@@ -95,11 +101,6 @@ struct sos_link {
     __attribute__((packed, aligned(4)))
 #endif
     ;
-    uint32_t order;   /* timers: arming order; after an event: the pass it came in */
-    uint8_t kind;     /* enum sos_wait, possibly with SOS_GRANTED_ */
-    uint8_t level;    /* effective priority: which ready queue */
-    uint8_t priority; /* as asked for */
-    uint8_t flags;
     struct sos_link *prev, *next; /* last: see struct sos_task */
 };
 

@@ -4,8 +4,9 @@
 #include "machine.h"
 
 /*
- * Reading a clock costs more than many a step, so looks are paced by time: about one in PACE_US,
- * which is how late a timer may be noticed beside the length of one step.
+ * Reading a clock costs more than many a step, so looks are paced by time: one in about PACE_US,
+ * guessed from how long the last steps took. That is how late a timer may be noticed, and STEPS_MAX
+ * steps when short ones are suddenly followed by long ones.
  */
 enum { PACE_US = 50, STEPS_MAX = 256 };
 

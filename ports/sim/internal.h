@@ -8,6 +8,7 @@
 struct sos_sim_;
 struct sos_sim_end_;
 struct sos_sim_pair_;
+union sos_sim_block_;
 
 /* Something that will happen, between two steps. `os` is the runtime that looks or waits. */
 typedef void (*sos_sim_event_)(struct sos_sim_ *sim, sos *os, void *context);
@@ -34,13 +35,14 @@ struct sos_sim_ {
     uint32_t looks; /* since the last wait: more than one mean that a task ran */
     bool idle;      /* the last wait found that nothing will ever happen */
 
-    uint64_t chance, secrets; /* states of the two generators */
+    uint64_t chance, secrets;         /* states of the two generators */
     struct sos_sim_pending_ *pending; /* binary heap */
     size_t pending_count, pending_room;
     uint32_t event_count;
 
     struct sos_sim_memory memory;
-    uint64_t fail_at; /* allocation number; 0: none */
+    union sos_sim_block_ *blocks; /* held */
+    uint64_t fail_at;             /* allocation number; 0: none */
     bool fail_all_after;
 
     struct sos_sim_text_ trace, output;

@@ -213,9 +213,15 @@ static uintptr_t thread(struct sos_kernel *kernel)
 
 /* ---- Memory */
 
-/* In front of every block, as aligned as the block: proves that sizes are given back as taken. */
-union block {
-    size_t size;
+/*
+ * In front of every block, as aligned as the block: proves that sizes are given back as taken, and
+ * finds those that never were.
+ */
+union sos_sim_block_ {
+    struct {
+        union sos_sim_block_ *next, *prev;
+        size_t size;
+    } is;
     max_align_t align;
 };
 
@@ -229,10 +235,15 @@ static bool must_fail(struct sos_sim_ *sim)
 
 static void *take(struct sos_sim_ *sim, size_t size)
 {
-    union block *block = must_fail(sim) ? NULL : malloc(sizeof *block + size);
+    union sos_sim_block_ *block = must_fail(sim) ? NULL : malloc(sizeof *block + size);
     if (block == NULL)
         return NULL;
-    block->size = size;
+    block->is.size = size;
+    block->is.prev = NULL;
+    block->is.next = sim->blocks;
+    if (sim->blocks != NULL)
+        sim->blocks->is.prev = block;
+    sim->blocks = block;
     sim->memory.blocks++;
     sim->memory.bytes += size;
     return block + 1;
@@ -240,9 +251,15 @@ static void *take(struct sos_sim_ *sim, size_t size)
 
 static void give(struct sos_sim_ *sim, void *memory)
 {
-    union block *block = (union block *)memory - 1;
+    union sos_sim_block_ *block = (union sos_sim_block_ *)memory - 1;
+    if (block->is.prev != NULL)
+        block->is.prev->is.next = block->is.next;
+    else
+        sim->blocks = block->is.next;
+    if (block->is.next != NULL)
+        block->is.next->is.prev = block->is.prev;
     sim->memory.blocks--;
-    sim->memory.bytes -= block->size;
+    sim->memory.bytes -= block->is.size;
     free(block);
 }
 
@@ -250,7 +267,7 @@ static void *reallocate(struct sos_kernel *kernel, void *old, size_t old_size, s
 {
     struct sos_sim_ *sim = sos_sim_of_(kernel);
     void *fresh = NULL;
-    if (old != NULL && ((union block *)old - 1)->size != old_size)
+    if (old != NULL && ((union sos_sim_block_ *)old - 1)->is.size != old_size)
         sos_sim_panic_(sim, "simulation: memory given back with another size than it was taken");
     if (size != 0) {
         fresh = take(sim, size);
@@ -398,6 +415,8 @@ size_t sos_sim_destroy(struct sos_kernel *kernel)
         return 0;
     struct sos_sim_ *sim = sos_sim_of_(kernel);
     size_t leaked = sim->memory.blocks;
+    while (sim->blocks != NULL)
+        give(sim, sim->blocks + 1);
     sos_sim_streams_end_(sim);
     free(sim->pending);
     free(sim->trace.bytes);

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,7 +49,8 @@ struct uring {
     uint32_t skipped;              /* looks since the last call, although it rings */
     uint32_t batch;                /* completions of the last call */
     uint64_t collected;            /* when that was */
-    int exported;                  /* pollable descriptor, -1: not asked for */
+    int exported;                  /* an epoll set, -1: not asked for */
+    int signalled;                 /* in it: the eventfd that the ring signals */
 };
 
 static struct uring *uring_of(struct unix_kernel *kernel)
@@ -205,6 +207,67 @@ static void report_all(struct unix_kernel *kernel)
     uring->batch = batch;
 }
 
+/* ---- A descriptor for other loops */
+
+/*
+ * The ring cannot be polled for what has not been collected, but it signals an eventfd. Linux
+ * forgets to do so when the event comes from a write to another eventfd (seen with 6.18). So the
+ * descriptor is an epoll set that holds this eventfd, the bell, and whatever may be an eventfd.
+ */
+static void export_file(struct unix_kernel *kernel, const struct unix_fd *entry)
+{
+    struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+    if (entry->kind == UNIX_OTHER)
+        epoll_ctl(uring_of(kernel)->exported, EPOLL_CTL_ADD, entry->number, &event);
+}
+
+static void export_armed(struct unix_kernel *kernel)
+{
+    for (size_t chunk = 0; chunk < kernel->fds.count; chunk++)
+        for (size_t index = 0; kernel->fds.chunks[chunk] != NULL && index < UNIX_CHUNK; index++)
+            if (kernel->fds.chunks[chunk][index].armed != 0)
+                export_file(kernel, &kernel->fds.chunks[chunk][index]);
+}
+
+static int export_to(struct unix_kernel *kernel, int set, int signalled)
+{
+    struct uring *uring = uring_of(kernel);
+    struct epoll_event level = { .events = EPOLLIN }, edge = { .events = EPOLLIN | EPOLLET };
+    if (set < 0 || signalled < 0 || epoll_ctl(set, EPOLL_CTL_ADD, signalled, &level) != 0 ||
+        epoll_ctl(set, EPOLL_CTL_ADD, kernel->bell[0], &edge) != 0 ||
+        syscall(__NR_io_uring_register, uring->ring.fd, IORING_REGISTER_EVENTFD, &signalled, 1) < 0)
+        return sos_unix_error_(errno);
+    uring->exported = set;
+    uring->signalled = signalled;
+    export_armed(kernel);
+    return set;
+}
+
+static int poll_descriptor(struct sos_kernel *face)
+{
+    struct unix_kernel *kernel = unix_of(face);
+    if (uring_of(kernel)->exported >= 0)
+        return uring_of(kernel)->exported;
+    int set = epoll_create1(EPOLL_CLOEXEC);
+    int signalled = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK); /* something may have come before */
+    int status = export_to(kernel, set, signalled);
+    if (status < 0 && set >= 0)
+        close(set);
+    if (status < 0 && signalled >= 0)
+        close(signalled);
+    return status;
+}
+
+/* Before the events are collected: what comes later shows again. */
+static void calm_exported(const struct uring *uring)
+{
+    struct epoll_event events[16];
+    eventfd_t count;
+    eventfd_read(uring->signalled, &count);
+    while (epoll_wait(uring->exported, events, 16, 0) == 16)
+        ;
+}
+
 /* ---- Watching */
 
 /* A request that is ready when it is armed completes at once; other completions do not come with
@@ -242,6 +305,8 @@ static int watch(struct sos_kernel *face, int fd, unsigned events)
     if (entry->kind == UNIX_FILE)
         return 1;
     struct ring *ring = running(kernel);
+    if (uring_of(kernel)->exported >= 0)
+        export_file(kernel, entry);
     if ((events & SOS_WRITABLE) != 0)
         arm_once(ring, entry, fd, WRITE_ONCE);
     if ((events & SOS_READABLE) != 0 && (events & SOS_AFTER_EAGAIN) == 0) {
@@ -262,6 +327,8 @@ static void forget(struct unix_kernel *kernel, struct unix_fd *entry, int fd)
     enum { TRIES = 16 };
     if (entry->armed == 0)
         return;
+    if (uring_of(kernel)->exported >= 0)
+        epoll_ctl(uring_of(kernel)->exported, EPOLL_CTL_DEL, fd, NULL);
     struct ring *ring = running(kernel);
     for (int tries = 0; entry->armed != 0 && tries < TRIES; tries++) {
         for (enum purpose purpose = READ_ONCE; purpose <= EVERY_READ; purpose++)
@@ -280,9 +347,8 @@ static void collect(struct unix_kernel *kernel)
 {
     struct uring *uring = uring_of(kernel);
     struct ring *ring = running(kernel);
-    eventfd_t count;
     if (uring->exported >= 0)
-        eventfd_read(uring->exported, &count); /* before: what comes later rings it again */
+        calm_exported(uring);
     do {
         check_entered(kernel, sos_ring_collect_(ring));
         report_all(kernel);
@@ -377,25 +443,6 @@ static void wait(struct sos_kernel *face, sos *os, uint64_t until)
 
 /* ---- The back end */
 
-/* The ring itself cannot be polled for events that have not been collected. */
-static int poll_descriptor(struct sos_kernel *face)
-{
-    struct unix_kernel *kernel = unix_of(face);
-    struct uring *uring = uring_of(kernel);
-    if (uring->exported >= 0)
-        return uring->exported;
-    int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK); /* what has come before is looked for once */
-    if (fd < 0)
-        return sos_unix_error_(errno);
-    if (syscall(__NR_io_uring_register, uring->ring.fd, IORING_REGISTER_EVENTFD, &fd, 1) < 0) {
-        int status = sos_unix_error_(errno);
-        close(fd);
-        return status;
-    }
-    uring->exported = fd;
-    return fd;
-}
-
 /* Requests that are armed would be ended by the kernel, but later, and their files be closed
  * later. */
 static void end_requests(struct ring *ring)
@@ -420,8 +467,10 @@ static void close_uring(struct unix_kernel *kernel)
     if (uring->ring.enabled)
         end_requests(&uring->ring);
     sos_ring_close_(&uring->ring);
-    if (uring->exported >= 0)
+    if (uring->exported >= 0) {
         close(uring->exported);
+        close(uring->signalled);
+    }
     free(uring);
 }
 

@@ -25,42 +25,6 @@ static int deadline(sos_task *task, void *memory)
     return SOS_DONE_;
 }
 
-bool sos_deadline_open_(sos_task *task, int64_t us)
-{
-    sos_check_running_(task);
-    if (us < 0) {
-        task->status = SOS_EINVAL;
-        return false;
-    }
-    struct deadline fresh = { .task = task };
-    sos_frame *frame = sos_frame_push_(task, deadline, &fresh, sizeof fresh);
-    if (frame == NULL) {
-        task->status = SOS_ENOMEM;
-        return false;
-    }
-    struct deadline *self = (struct deadline *)(void *)frame;
-    frame->resume = 1; /* it has something to undo from the start */
-    if (us == SOS_FOREVER)
-        return true;
-    self->link.kind = SOS_DEADLINE_;
-    sos_timer_arm_(task->os, &self->link, sos_due_after_(task->os, us));
-    return true;
-}
-
-sos_op sos_deadline_pass_(sos_task *task, sos_op op)
-{
-    if (op.outcome_ == SOS_DONE_) {
-        deadline(task, task->frame);
-        sos_frame_pop_(task);
-    }
-    return op;
-}
-
-sos_op sos_deadline_failed_(void)
-{
-    return (sos_op){ SOS_DONE_ };
-}
-
 /*
  * A result that came in the same pass goes first, however long the task has to wait for its turn
  * then: until its step begins, which a grant tells, the deadline is looked at again and again.
@@ -81,7 +45,7 @@ static bool beaten(struct deadline *self)
     return task->link.kind != SOS_RUNNABLE && task->link.order == self->passed;
 }
 
-void sos_deadline_expire_(struct sos_link *link)
+static void pass(struct sos_link *link)
 {
     struct deadline *self = CONTAINER_(link, struct deadline, link);
     sos_task *task = self->task;
@@ -94,4 +58,51 @@ void sos_deadline_expire_(struct sos_link *link)
     self->frame.flags |= SOS_EXPIRED_;
     sos_unregister_(task);
     sos_unwind_(task);
+}
+
+/* One of them may unwind a frame that holds another: take them one by one. */
+static void pass_expired(sos *os)
+{
+    while (os->expired != NULL) {
+        struct sos_link *link = os->expired;
+        sos_list_remove_(&os->expired, link);
+        pass(link);
+    }
+}
+
+bool sos_deadline_open_(sos_task *task, int64_t us)
+{
+    sos_check_running_(task);
+    if (us < 0) {
+        task->status = SOS_EINVAL;
+        return false;
+    }
+    struct deadline fresh = { .task = task };
+    sos_frame *frame = sos_frame_push_(task, deadline, &fresh, sizeof fresh);
+    if (frame == NULL) {
+        task->status = SOS_ENOMEM;
+        return false;
+    }
+    struct deadline *self = (struct deadline *)(void *)frame;
+    frame->resume = 1; /* it has something to undo from the start */
+    if (us == SOS_FOREVER)
+        return true;
+    self->link.kind = SOS_DEADLINE_;
+    task->os->expire = pass_expired;
+    sos_timer_arm_(task->os, &self->link, sos_due_after_(task->os, us));
+    return true;
+}
+
+sos_op sos_deadline_pass_(sos_task *task, sos_op op)
+{
+    if (op.outcome_ == SOS_DONE_) {
+        deadline(task, task->frame);
+        sos_frame_pop_(task);
+    }
+    return op;
+}
+
+sos_op sos_deadline_failed_(void)
+{
+    return (sos_op){ SOS_DONE_ };
 }

@@ -94,22 +94,38 @@ enum {
     SOS_LEVELS_MAX_ = 256
 };
 
+/*
+ * What every step touches stands together. Where memory has caches that is from the end of the link
+ * to the first frame, right behind the record; where it has none the link comes first, so that link
+ * and task are one address and all fields are within reach of short instructions.
+ */
+#if UINTPTR_MAX > 0xFFFFFFFFu
+#define SOS_LINK_LAST_ 1
+#else
+#define SOS_LINK_LAST_ 0
+#endif
+
 struct sos_task {
-    const char *name;
-    struct sos_link *joiners; /* circular: tasks and records that wait for the end */
-    uint32_t lap;
-    sos_index_ pid;
-    sos_index_ room; /* bytes free in the chunk of the innermost frame */
-    sos_index_ parent, first_child;
-    sos_index_ next_sibling, prev_sibling; /* the first child's prev is the last */
-
-    sos *os;
-
-    /* What every step touches stands together: from the end of the link to the first frame. */
+#if !SOS_LINK_LAST_
     struct sos_link link;
     struct sos_frame *frame; /* the innermost */
     int status;
     uint32_t signals;
+#endif
+    sos *os;
+    struct sos_link *joiners; /* circular: tasks and records that wait for the end */
+    sos_index_ pid;
+    sos_index_ room; /* bytes free in the chunk of the innermost frame */
+    sos_index_ parent, first_child;
+    sos_index_ next_sibling, prev_sibling; /* the first child's prev is the last */
+    uint32_t lap;
+    const char *name;
+#if SOS_LINK_LAST_
+    struct sos_link link;
+    struct sos_frame *frame;
+    int status;
+    uint32_t signals;
+#endif
 };
 
 static inline sos_task *task_of_(struct sos_link *link)
@@ -143,6 +159,12 @@ struct sos_inheritance_ {
     void (*waiter_changed)(struct sos_waitable *waitable);
 };
 
+/* How joins of several take part, in the same way. */
+struct sos_joins_ {
+    void (*answer)(struct sos_link *record, int status);
+    void (*unregister)(sos_task *task);
+};
+
 /* Timers that are far off, in front of the heap. */
 struct sos_timer_bins_type {
     size_t size;
@@ -170,18 +192,19 @@ struct sos_post_ {
 #define SOS_POOL_CLASSES_ 32
 
 struct sos_pool_ {
-    struct sos_free_block_ *classes[SOS_POOL_CLASSES_];
+    struct sos_memory_use use;
     struct sos_free_block_ *large; /* of a fixed buffer only */
     char *bump;
     size_t bump_left;
     struct sos_chunk_ *chunks;
     size_t next_chunk;
-    struct sos_memory_use use;
+    struct sos_free_block_ *classes[SOS_POOL_CLASSES_];
 };
 
 /* How the core tells what went wrong: src/diagnostics, where the kernel names them. */
 struct sos_diagnostics_type {
-    void (*report)(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us);
+    void (*report)(sos_task *task, enum sos_report_kind kind); /* FAILED: if it did and none knows */
+    void (*run_ended)(sos *os, int status);
     void (*trap)(sos_task *task, const char *function, int line); /* through kernel->panic */
 };
 
@@ -199,6 +222,12 @@ struct sos {
             uint8_t mode;    /* accounting, step limit or a policy's pick */
         } byte;
     } attention;
+    bool collecting;
+    bool unwinding;
+    bool active; /* sos_run or sos_run_once is on the stack */
+    uint8_t asleep;
+    uint8_t stop;
+    bool clients_filled; /* the defaults of config.client_defaults */
     uint32_t ready_bits; /* level n: bit 31 - n; levels from 32 on: ready_more */
     const volatile uint32_t *doorbell;
     sos_task *running; /* may await; NULL between steps and in async_finally */
@@ -220,42 +249,42 @@ struct sos {
     uint32_t timer_count, arm_order;
 
     struct sos_link *expired; /* deadlines that passed in this pass */
-    struct sos_link *batch; /* woken in this collection, oldest first; circular */
-    bool collecting;
-    bool unwinding;
-    bool active; /* sos_run or sos_run_once is on the stack */
-    uint8_t asleep;
-    uint8_t stop;
-    struct sos_link *dying; /* stack of tasks being unwound, by link.next */
-    sos_task *killed;       /* the running task that was killed */
+    struct sos_link *batch;   /* woken in this collection, oldest first; circular */
+    struct sos_link *dying;   /* stack of tasks being unwound, by link.next */
+    sos_task *killed;         /* the running task that was killed */
+    struct sos_config config;
 
     struct sos_post_ *posts;
-    uint32_t post_mask, post_head, post_tail;
+    uint32_t post_head, post_tail;
 
+    /* Set by the first call that needs it, so that a program links only what it uses. */
     const struct sos_inheritance_ *inheritance;
-    struct sos_mutex *held;
+    const struct sos_joins_ *joins;
+    void (*child_ended)(sos_task *parent, sos_task *child); /* waits for a scope */
+    void (*expire)(sos *os);
+    void (*take_posts)(sos *os);
     void (*step)(sos *os, sos_task *task); /* when attention.mode is set */
     void (*task_started)(sos_task *task);
     void (*task_ready)(sos_task *task);
-    uint32_t step_limit_us;
-    struct sos_accounting_ *accounting;
-    struct sos_output_ *output;
     void (*output_end)(sos *os);
     void (*accounting_end)(sos *os);
-    uint64_t aging_next;
 
+    struct sos_mutex *held;
+    struct sos_accounting_ *accounting;
+    struct sos_output_ *output;
+    uint32_t step_limit_us;
     uintptr_t thread;
-    struct sos_config config;
+    uint64_t aging_next;
     struct sos_pool_ pool;
     uint32_t ready_more[SOS_LEVELS_MAX_ / 32]; /* [0] is not used */
     struct sos_link *ready[];                  /* by level: the front task; circular */
 };
 
-static inline void sos_report_(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us)
+static inline void sos_report_(sos_task *task, enum sos_report_kind kind)
 {
-    const struct sos_diagnostics_type *diagnostics = os->kernel->diagnostics;
+    const struct sos_diagnostics_type *diagnostics = task->os->kernel->diagnostics;
     if (diagnostics != NULL)
-        diagnostics->report(os, kind, task, us);
+        diagnostics->report(task, kind);
 }
 
 /* ---- pool.c */
@@ -297,10 +326,8 @@ static inline void sos_give_(sos *os, void *memory, size_t size)
     os->pool.use.used -= (index + 1) * SOS_POOL_UNIT_;
 }
 
-INTERNAL_ void *sos_pool_start_(struct sos_pool_ *pool, struct sos_kernel *kernel, void *memory, size_t size,
-                      size_t first);
-INTERNAL_ void sos_pool_end_(struct sos_pool_ *pool, struct sos_kernel *kernel, sos *os, size_t first,
-                   bool fixed);
+INTERNAL_ void sos_pool_start_(sos *os, size_t first); /* os is the first block, of that size */
+INTERNAL_ void sos_pool_end_(sos *os, size_t first);
 
 /* ---- Circular lists with a pointer to their first link */
 
@@ -386,6 +413,19 @@ static inline bool sos_outside_can_end_(const struct sos_link *link)
            (kind != SOS_WAIT_SIGNAL || (link->flags & SOS_EXTERNAL_) != 0);
 }
 
+/* Waits that stand in a list, which `object` points to. */
+static inline bool sos_waits_in_list_(const struct sos_link *link)
+{
+    return link->kind == SOS_WAIT_JOIN ||
+           (link->kind >= SOS_WAIT_READABLE && link->kind <= SOS_WAIT_EVENT);
+}
+
+/* The object whose waiters a task is one of. */
+static inline struct sos_waitable *sos_waitable_of_(const struct sos_link *link)
+{
+    return CONTAINER_(link->object, struct sos_waitable, waiters);
+}
+
 static inline bool sos_is_runnable_(const sos_task *task)
 {
     return task->link.kind == SOS_RUNNABLE || (task->link.kind & SOS_GRANTED_) != 0;
@@ -398,22 +438,19 @@ static inline void sos_check_running_(sos_task *task)
         sos_refuse_(task);
 }
 
-/* Takes the running task out of the ready queue; the caller puts it where its waker finds it. */
+/* Takes the running task out of the ready queue; the caller puts it where its waker finds it. For a
+ * wait in a list `object` is that list. */
 static inline void sos_suspend_(sos_task *task, enum sos_wait kind, void *object)
 {
     sos *os = task->os;
     sos_ready_remove_(os, task);
     task->link.kind = (uint8_t)kind;
     task->link.object = object;
-    if (sos_outside_can_end_(&task->link))
-        os->outside++;
 }
 
 /* Ends a wait; the waker has taken the link out of its list. */
 HOT_INLINE_ void sos_resume_here_(sos *os, sos_task *task, int status, enum sos_place why)
 {
-    if (UNLIKELY_(sos_outside_can_end_(&task->link)))
-        os->outside--;
     task->status = status;
     task->link.kind = SOS_RUNNABLE;
     task->link.order = os->pass;
@@ -427,9 +464,8 @@ INTERNAL_ void sos_unregister_(sos_task *task); /* takes a task out of whatever 
 INTERNAL_ void sos_resume_(sos_task *task, int status, enum sos_place why);
 INTERNAL_ void sos_resume_granted_(sos_task *task, int status);
 INTERNAL_ void sos_grant_(sos_task *task, unsigned kind);
-INTERNAL_ void sos_resume_all_(sos *os, struct sos_link **list, int status);
+INTERNAL_ uint32_t sos_resume_all_(sos *os, struct sos_link **list, int status); /* how many */
 INTERNAL_ void sos_claim_(sos_task *task);
-INTERNAL_ struct sos_link **sos_wait_list_(struct sos_link *link);
 
 /* ---- waitable lists: most urgent first (in waitable.c) */
 INTERNAL_ void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable, enum sos_wait kind);
@@ -489,6 +525,7 @@ static inline void sos_frame_pop_(sos_task *task)
 
 /* ---- task.c */
 INTERNAL_ sos_task *sos_lookup_(const sos *os, sos_handle handle);
+INTERNAL_ int sos_target_(const sos *os, sos_handle handle, sos_task **task); /* one that lives */
 INTERNAL_ sos_handle sos_handle_of_(const sos_task *task);
 INTERNAL_ void sos_task_end_(sos_task *task); /* its frames are gone, its result is its status */
 INTERNAL_ void sos_record_free_(sos_task *task);
@@ -504,9 +541,6 @@ INTERNAL_ bool sos_in_scope_(const sos_task *child, const struct sos_scope *scop
 INTERNAL_ void sos_kill_task_(sos_task *task, bool tree);
 INTERNAL_ void sos_reap_killed_(sos *os);
 
-/* ---- deadline.c */
-INTERNAL_ void sos_deadline_expire_(struct sos_link *link);
-
 /* ---- timer.c */
 INTERNAL_ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due);
 INTERNAL_ void sos_timer_cancel_(sos *os, struct sos_link *link);
@@ -514,13 +548,11 @@ INTERNAL_ uint64_t sos_timer_next_(sos *os);
 INTERNAL_ struct sos_link *sos_timer_pop_(sos *os, uint64_t now);
 INTERNAL_ uint64_t sos_due_after_(sos *os, int64_t us);
 
-/* ---- signal.c, join.c, run.c */
-INTERNAL_ void sos_posts_take_(sos *os);
-INTERNAL_ void sos_signal_deliver_(sos_task *task, int signal);
+/* ---- join.c, run.c */
 INTERNAL_ void sos_joiners_answer_(sos_task *task);
-INTERNAL_ void sos_joins_unregister_(sos_task *task);
-INTERNAL_ void sos_scope_answer_(sos_task *parent, const sos_task *child);
 INTERNAL_ void sos_mode_update_(sos *os);
+INTERNAL_ void sos_batch_flush_(sos *os);
+INTERNAL_ void sos_kill_all_(sos *os);
 INTERNAL_ void sos_step_(sos *os, sos_task *task);
 
 #endif

@@ -17,10 +17,11 @@ static sos_op wait_ready(sos_task *task, int fd, enum sos_wait kind, unsigned hi
     int ready = kernel->watch(kernel, fd, (reads ? SOS_READABLE : SOS_WRITABLE) | hint);
     if (ready != 0)
         return sos_complete_(task, ready < 0 ? ready : SOS_OK);
-    sos_suspend_(task, kind, source);
-    task->link.due = 0;
+    struct sos_link **list = reads ? &source->readers : &source->writers;
+    sos_suspend_(task, kind, list);
     task->link.count[0] = (uint32_t)fd;
-    sos_list_append_(reads ? &source->readers : &source->writers, &task->link);
+    task->os->outside++;
+    sos_list_append_(list, &task->link);
     return (sos_op){ SOS_SUSPENDED_ };
 }
 
@@ -37,9 +38,9 @@ sos_op sos_wait_writable(sos_task *task, int fd)
 unsigned sos_source_ready(sos *os, struct sos_source *source, unsigned events, int status)
 {
     if ((events & SOS_READABLE) != 0)
-        sos_resume_all_(os, &source->readers, status);
+        os->outside -= sos_resume_all_(os, &source->readers, status);
     if ((events & SOS_WRITABLE) != 0)
-        sos_resume_all_(os, &source->writers, status);
+        os->outside -= sos_resume_all_(os, &source->writers, status);
     return (source->readers != NULL ? SOS_READABLE : 0u) |
            (source->writers != NULL ? SOS_WRITABLE : 0u);
 }

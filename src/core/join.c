@@ -86,10 +86,24 @@ sos_op sos_join(sos_task *task, sos_handle handle)
         sos_record_free_(target);
         return sos_complete_(task, status);
     }
-    sos_suspend_(task, SOS_WAIT_JOIN, target);
+    sos_suspend_(task, SOS_WAIT_JOIN, &target->joiners);
     task->link.order = 0;
     sos_list_append_(&target->joiners, &task->link);
     return (sos_op){ SOS_SUSPENDED_ };
+}
+
+/* They go to the front in the order in which they began to wait: the last one first. */
+void sos_joiners_answer_(sos_task *task)
+{
+    task->link.flags |= SOS_REPORTED_;
+    while (task->joiners != NULL) {
+        struct sos_link *link = task->joiners->prev;
+        sos_list_remove_(&task->joiners, link);
+        if (link->kind == SOS_RECORD_)
+            task->os->joins->answer(link, task->status);
+        else
+            sos_resume_(task_of_(link), task->status, SOS_PLACE_FRONT);
+    }
 }
 
 /* ---- Several */
@@ -102,12 +116,31 @@ static void take_record_out(sos *os, struct sos_join *join)
     join->link.kind = 0;
 }
 
-void sos_joins_unregister_(sos_task *task)
+static void unregister_several(sos_task *task)
 {
     struct sos_join *joins = task->link.object;
     for (uint32_t index = 0; index < task->link.count[0]; index++)
         take_record_out(task->os, &joins[index]);
 }
+
+/* One of several has ended. Looks no further than at that one: joins of thousands stay cheap. */
+static void answer_record(struct sos_link *record, int status)
+{
+    struct sos_join *join = CONTAINER_(record, struct sos_join, link);
+    sos_task *waiter = join->waiter;
+    bool any = waiter->link.kind == SOS_WAIT_JOIN_ANY;
+    join->link.kind = 0;
+    join->status = status;
+    uint32_t pending = --waiter->link.count[1];
+    if (!any && status >= 0 && pending != 0)
+        return;
+    int result = any ? (int)(join - (struct sos_join *)waiter->link.object)
+                     : (status < 0 ? status : SOS_OK);
+    unregister_several(waiter);
+    sos_resume_(waiter, result, SOS_PLACE_FRONT);
+}
+
+static const struct sos_joins_ several = { answer_record, unregister_several };
 
 /* Results of those that have ended already. Returns how many still run. */
 static uint32_t answer_ended(sos_task *task, struct sos_join *joins, uint32_t count)
@@ -165,6 +198,7 @@ static sos_op join_several(sos_task *task, struct sos_join *joins, size_t size, 
     if (status != SOS_EAGAIN)
         return sos_complete_(task, status);
     sos_suspend_(task, kind, joins);
+    task->os->joins = &several;
     task->link.order = 0;
     task->link.count[0] = count;
     task->link.count[1] = pending;
@@ -187,38 +221,6 @@ sos_op sos_join_any(sos_task *task, struct sos_join *joins, size_t count)
     return join_several(task, joins, count, SOS_WAIT_JOIN_ANY);
 }
 
-/* ---- The end of a target */
-
-/* One of several has ended. Looks no further than at that one: joins of thousands stay cheap. */
-static void answer_record(struct sos_join *join, int status)
-{
-    sos_task *waiter = join->waiter;
-    bool any = waiter->link.kind == SOS_WAIT_JOIN_ANY;
-    join->link.kind = 0;
-    join->status = status;
-    uint32_t pending = --waiter->link.count[1];
-    if (!any && status >= 0 && pending != 0)
-        return;
-    int result = any ? (int)(join - (struct sos_join *)waiter->link.object)
-                     : (status < 0 ? status : SOS_OK);
-    sos_joins_unregister_(waiter);
-    sos_resume_(waiter, result, SOS_PLACE_FRONT);
-}
-
-/* They go to the front in the order in which they began to wait: the last one first. */
-void sos_joiners_answer_(sos_task *task)
-{
-    task->link.flags |= SOS_REPORTED_;
-    while (task->joiners != NULL) {
-        struct sos_link *link = task->joiners->prev;
-        sos_list_remove_(&task->joiners, link);
-        if (link->kind == SOS_RECORD_)
-            answer_record(CONTAINER_(link, struct sos_join, link), task->status);
-        else
-            sos_resume_(task_of_(link), task->status, SOS_PLACE_FRONT);
-    }
-}
-
 /* ---- Scopes */
 
 /* What the wait for a scope ends in; SOS_EAGAIN: children still run. */
@@ -239,6 +241,19 @@ static int scope_outcome(const sos_task *parent, const struct sos_scope *scope)
     return running ? SOS_EAGAIN : SOS_OK;
 }
 
+/* Called before the child's record goes; the child may be of no scope or of an outer one. */
+static void answer_scope(sos_task *parent, sos_task *child)
+{
+    if (child->status < 0)
+        child->link.flags |= SOS_REPORTED_;
+    if (!sos_in_scope_(child, parent->link.object))
+        return;
+    parent->link.count[0]--;
+    if (child->status >= 0 && parent->link.count[0] != 0)
+        return;
+    sos_resume_(parent, child->status < 0 ? child->status : SOS_OK, SOS_PLACE_FRONT);
+}
+
 sos_op sos_scope_join(sos_task *task, struct sos_scope *scope)
 {
     sos_check_running_(task);
@@ -246,20 +261,10 @@ sos_op sos_scope_join(sos_task *task, struct sos_scope *scope)
     if (status != SOS_EAGAIN)
         return sos_complete_(task, status);
     sos_suspend_(task, SOS_WAIT_SCOPE, scope);
+    task->os->child_ended = answer_scope;
     task->link.count[0] = 0;
     sos_task *child = NULL;
     while ((child = sos_child_after_(task, child)) != NULL)
         task->link.count[0] += child->link.kind != SOS_ENDED && sos_in_scope_(child, scope);
     return (sos_op){ SOS_SUSPENDED_ };
-}
-
-/* Called before the child's record goes; the child may be of no scope or of an outer one. */
-void sos_scope_answer_(sos_task *parent, const sos_task *child)
-{
-    if (!sos_in_scope_(child, parent->link.object))
-        return;
-    parent->link.count[0]--;
-    if (child->status >= 0 && parent->link.count[0] != 0)
-        return;
-    sos_resume_(parent, child->status < 0 ? child->status : SOS_OK, SOS_PLACE_FRONT);
 }

@@ -67,7 +67,7 @@ static void ended(sos_task *task)
     while (mutex != NULL) {
         struct sos_mutex *next = mutex->next_held;
         if (mutex->owner == task) {
-            sos_report_(task->os, SOS_REPORT_HELD_MUTEX, task, 0);
+            sos_report_(task, SOS_REPORT_HELD_MUTEX);
             hand_on(mutex);
             next = task->os->held; /* the list has changed: from the start */
         }

@@ -19,19 +19,11 @@ struct sos_chunk_ {
     size_t size;
 };
 
+enum { CHUNK_START = (int)((sizeof(struct sos_chunk_) + UNIT - 1) & ~(size_t)(UNIT - 1)) };
+
 static size_t round_up(size_t size)
 {
     return (size + UNIT - 1) & ~(size_t)(UNIT - 1);
-}
-
-static void *bump(struct sos_pool_ *pool, size_t size)
-{
-    if (pool->bump_left < size)
-        return NULL;
-    void *memory = pool->bump;
-    pool->bump += size;
-    pool->bump_left -= size;
-    return memory;
 }
 
 /* A fixed buffer is used up: a block that was given back and is large enough, if any. */
@@ -68,34 +60,33 @@ static bool grow(struct sos_pool_ *pool, struct sos_kernel *kernel)
     chunk->next = pool->chunks;
     chunk->size = size;
     pool->chunks = chunk;
-    pool->bump = (char *)chunk + round_up(sizeof *chunk);
-    pool->bump_left = size - round_up(sizeof *chunk);
+    pool->bump = (char *)chunk + CHUNK_START;
+    pool->bump_left = size - CHUNK_START;
     pool->use.reserved += size;
     if (size < LAST_CHUNK)
         pool->next_chunk = size * 2;
     return true;
 }
 
-static void *take_direct(sos *os, size_t size)
-{
-    void *memory = os->kernel->reallocate(os->kernel, NULL, 0, size);
-    if (memory != NULL)
-        os->pool.use.reserved += size;
-    return memory;
-}
-
 /* No block of that size has been given back yet. */
 void *sos_take_new_(sos *os, size_t size)
 {
     struct sos_pool_ *pool = &os->pool;
+    struct sos_kernel *kernel = os->kernel;
     bool fixed = os->config.memory != NULL;
+    void *memory;
     size = round_up(size);
-    bool pooled = fixed || (size <= SMALL && !SOS_POOL_DIRECT_);
-    void *memory = pooled ? bump(pool, size) : take_direct(os, size);
-    if (memory == NULL && fixed)
-        memory = reuse(pool, size);
-    else if (memory == NULL && pooled && grow(pool, os->kernel))
-        memory = bump(pool, size);
+    if (!fixed && (SOS_POOL_DIRECT_ || size > SMALL)) {
+        memory = kernel->reallocate(kernel, NULL, 0, size);
+        if (memory != NULL)
+            pool->use.reserved += size;
+    } else if (pool->bump_left >= size || (!fixed && grow(pool, kernel))) {
+        memory = pool->bump;
+        pool->bump += size;
+        pool->bump_left -= size;
+    } else {
+        memory = fixed ? reuse(pool, size) : NULL;
+    }
     if (memory != NULL)
         pool->use.used += size;
     return memory;
@@ -121,34 +112,31 @@ void sos_give_large_(sos *os, void *memory, size_t size)
     *list = block;
 }
 
-void *sos_pool_start_(struct sos_pool_ *pool, struct sos_kernel *kernel, void *memory, size_t size,
-                      size_t first)
+void sos_pool_start_(sos *os, size_t first)
 {
-    first = round_up(first);
-    memset(pool, 0, sizeof *pool);
+    struct sos_pool_ *pool = &os->pool;
+    size_t taken = round_up(first);
     pool->next_chunk = FIRST_CHUNK;
-    pool->use.used = first;
-    if (memory == NULL) {
-        pool->use.reserved = first;
-        return kernel->reallocate == NULL ? NULL : kernel->reallocate(kernel, NULL, 0, first);
-    }
-    pool->use.reserved = size;
-    pool->bump = memory;
-    pool->bump_left = size;
-    return bump(pool, first);
+    pool->use.used = pool->use.reserved = first;
+    if (os->config.memory == NULL)
+        return;
+    pool->use.reserved = os->config.memory_size;
+    pool->bump = (char *)os + taken;
+    if (os->config.memory_size > taken)
+        pool->bump_left = os->config.memory_size - taken;
 }
 
-void sos_pool_end_(struct sos_pool_ *pool, struct sos_kernel *kernel, sos *os, size_t first,
-                   bool fixed)
+void sos_pool_end_(sos *os, size_t first)
 {
-    struct sos_chunk_ *chunk = pool->chunks;
+    struct sos_kernel *kernel = os->kernel;
+    struct sos_chunk_ *chunk = os->pool.chunks;
     while (chunk != NULL) {
         struct sos_chunk_ *next = chunk->next;
         kernel->reallocate(kernel, chunk, chunk->size, 0);
         chunk = next;
     }
-    if (!fixed)
-        kernel->reallocate(kernel, os, round_up(first), 0);
+    if (os->config.memory == NULL)
+        kernel->reallocate(kernel, os, first, 0);
 }
 
 struct sos_memory_use sos_memory(const sos *os)

@@ -38,13 +38,17 @@ static void hand_to_reader(struct sos_queue *queue, const void *item)
     sos_resume_granted_(reader, SOS_OK);
 }
 
-/* There may be room: the first writer's item goes in. */
+/* There may be room: the first writer's item goes in. Readers can wait at the same time, while
+ * items on their way to others take up the room. */
 static void admit_writer(struct sos_queue *queue)
 {
     sos_task *writer = sos_waitable_first_(&queue->writers);
     if (writer == NULL || !has_room(queue))
         return;
-    add_item(queue, writer->link.out);
+    if (sos_waitable_first_(&queue->readers) != NULL)
+        hand_to_reader(queue, writer->link.out);
+    else
+        add_item(queue, writer->link.out);
     sos_list_remove_(&queue->writers.waiters, &writer->link);
     sos_resume_(writer, SOS_OK, SOS_PLACE_FRONT);
 }

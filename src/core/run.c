@@ -58,7 +58,10 @@ static void finish_step(sos *os, sos_task *task, sos_frame *frame, int outcome)
 {
     while (outcome != SOS_SUSPENDED_) {
         if (outcome == SOS_YIELDED_) {
-            sos_check_running_(task);
+            if (UNLIKELY_(os->running != task)) {
+                frame->resume = SOS_RESUME_REFUSED_;
+                frame->function(task, frame); /* traps: it awaited in async_finally */
+            }
             yield(os, task);
             return;
         }
@@ -174,13 +177,13 @@ static void run_steps(sos *os, uint32_t steps)
 
 /* ---- Looks */
 
-static void wake_sleepers(sos *os, uint64_t now, struct sos_link **expired)
+static void wake_sleepers(sos *os, uint64_t now)
 {
     struct sos_link *link;
     while ((link = sos_timer_pop_(os, now)) != NULL) {
         if (link->kind == SOS_DEADLINE_) {
             link->kind = SOS_EXPIRED_LINK_;
-            sos_list_append_(expired, link);
+            sos_list_append_(&os->expired, link);
         } else {
             sos_resume_(task_of_(link), SOS_OK, SOS_PLACE_BACK);
         }
@@ -188,22 +191,12 @@ static void wake_sleepers(sos *os, uint64_t now, struct sos_link **expired)
 }
 
 /* What came in one collection goes to the front in the order in which it came. */
-static void flush_batch(sos *os)
+void sos_batch_flush_(sos *os)
 {
     while (os->batch != NULL) {
         struct sos_link *link = os->batch->prev;
         sos_list_remove_(&os->batch, link);
         sos_ready_place_(os, task_of_(link), SOS_PLACE_FRONT);
-    }
-}
-
-/* An expired deadline may unwind a frame that holds another one: take them one by one. */
-static void expire(struct sos_link **expired)
-{
-    while (*expired != NULL) {
-        struct sos_link *link = *expired;
-        sos_list_remove_(expired, link);
-        sos_deadline_expire_(link);
     }
 }
 
@@ -214,14 +207,19 @@ static uint32_t look(sos *os)
     uint32_t steps = 1;
     os->pass++;
     uint64_t now = kernel->now(kernel);
-    wake_sleepers(os, now, &os->expired);
+    wake_sleepers(os, now);
     os->collecting = true;
-    sos_posts_take_(os);
+    __atomic_store_n(&os->attention.byte.posted, 0, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* what is posted from here on rings again */
+    void (*take_posts)(sos *) = __atomic_load_n(&os->take_posts, __ATOMIC_RELAXED);
+    if (take_posts != NULL)
+        take_posts(os);
     if (kernel->look != NULL)
         steps = kernel->look(kernel, os, now, sos_timer_next_(os));
     os->collecting = false;
-    flush_batch(os);
-    expire(&os->expired);
+    sos_batch_flush_(os);
+    if (os->expired != NULL)
+        os->expire(os);
     if (os->policy != NULL && os->policy->pass != NULL)
         os->policy->pass(os, now);
     if (kernel->feed_watchdog != NULL)
@@ -244,7 +242,7 @@ static void idle(sos *os, uint64_t until)
         os->collecting = true;
         os->kernel->wait(os->kernel, os, due < until ? due : until);
         os->collecting = false;
-        flush_batch(os);
+        sos_batch_flush_(os);
     }
     __atomic_store_n(&os->asleep, 0, __ATOMIC_RELAXED);
 }
@@ -253,33 +251,16 @@ static void idle(sos *os, uint64_t until)
 
 enum { GOING_ON = 1 };
 
-static void report_stuck(sos *os)
+/* Those that are older first; a task killed here may start new ones for ever: it may, but then they
+ * are killed as well. */
+void sos_kill_all_(sos *os)
 {
-    for (uint32_t pid = 0; pid < os->config.task_capacity; pid++)
-        if (os->tasks[pid] != NULL && os->tasks[pid]->link.kind != SOS_ENDED)
-            sos_report_(os, SOS_REPORT_STUCK, os->tasks[pid], 0);
-}
-
-static void report_failed(sos *os)
-{
-    for (uint32_t pid = 0; pid < os->config.task_capacity; pid++) {
-        sos_task *task = os->tasks[pid];
-        if (task == NULL || task->link.kind != SOS_ENDED || task->status >= 0 ||
-            task->status == SOS_ECANCELED || (task->link.flags & SOS_REPORTED_) != 0)
-            continue;
-        task->link.flags |= SOS_REPORTED_;
-        sos_report_(os, SOS_REPORT_FAILED, task, 0);
+    for (uint32_t pid = 0; os->live != 0; pid++) {
+        if (pid == os->config.task_capacity)
+            pid = 0;
+        if (os->tasks[pid] != NULL)
+            sos_kill_task_(os->tasks[pid], true);
     }
-}
-
-/* Those that are older first; a task killed here may not start new ones for ever: it may, but
- * then they are killed as well. */
-static void kill_all(sos *os)
-{
-    while (os->live != 0)
-        for (uint32_t pid = 0; pid < os->config.task_capacity && os->live != 0; pid++)
-            if (os->tasks[pid] != NULL)
-                sos_kill_task_(os->tasks[pid], true);
 }
 
 /* After a look, with nothing runnable or a stop: is the run over, and how? */
@@ -295,17 +276,7 @@ static int end_of_run(sos *os)
     return sos_attention(os) ? GOING_ON : SOS_ESTUCK;
 }
 
-static void finish_run(sos *os, int status)
-{
-    if (status == SOS_ESTUCK)
-        report_stuck(os);
-    else
-        kill_all(os);
-    report_failed(os);
-    __atomic_store_n(&os->stop, 0, __ATOMIC_RELAXED);
-}
-
-static int begin(sos *os)
+static int begin_run(sos *os)
 {
     if (os->active)
         return SOS_EBUSY;
@@ -315,9 +286,22 @@ static int begin(sos *os)
     return SOS_OK;
 }
 
+static void finish_run(sos *os, int status)
+{
+    const struct sos_diagnostics_type *diagnostics = os->kernel->diagnostics;
+    if (status != GOING_ON) {
+        if (status != SOS_ESTUCK)
+            sos_kill_all_(os);
+        if (diagnostics != NULL)
+            diagnostics->run_ended(os, status);
+        __atomic_store_n(&os->stop, 0, __ATOMIC_RELAXED);
+    }
+    os->active = false;
+}
+
 int sos_run(sos *os)
 {
-    int status = begin(os);
+    int status = begin_run(os);
     if (status != SOS_OK)
         return status;
     for (;;) {
@@ -331,18 +315,17 @@ int sos_run(sos *os)
             idle(os, SOS_NEVER);
     }
     finish_run(os, status);
-    os->active = false;
     return status;
 }
 
 int sos_run_once(sos *os, int64_t timeout_us)
 {
-    int status = begin(os);
+    int status = begin_run(os);
     if (status != SOS_OK)
         return status;
     look(os);
     status = end_of_run(os);
-    if (status == GOING_ON && !anything_runnable(os) && timeout_us > 0) {
+    if (status == GOING_ON && timeout_us > 0 && !anything_runnable(os)) {
         idle(os, sos_due_after_(os, timeout_us));
         look(os);
         status = end_of_run(os);
@@ -351,12 +334,10 @@ int sos_run_once(sos *os, int64_t timeout_us)
         run_steps(os, 1);
         status = end_of_run(os);
     }
-    if (status != GOING_ON)
-        finish_run(os, status);
-    os->active = false;
+    finish_run(os, status);
     if (status == SOS_OK)
         return SOS_ESTALE;
-    return status != GOING_ON ? status : anything_runnable(os) ? 1 : 0;
+    return status != GOING_ON ? status : anything_runnable(os);
 }
 
 uint64_t sos_next_due(sos *os)

@@ -12,22 +12,6 @@ static void set_default(uint32_t *field, uint32_t value)
         *field = 0;
 }
 
-static void fill_client_defaults(struct sos_client_defaults *clients)
-{
-    set_default(&clients->stream.max_buffer_size, 16777216);
-    set_default(&clients->http.max_response_size, 16777216);
-    set_default(&clients->redis.max_response_size, 16777216);
-    set_default(&clients->redis.max_nesting_depth, 32);
-    set_default(&clients->mqtt.keepalive, 60);
-    set_default(&clients->mqtt.max_packet_size, 262144);
-    set_default(&clients->mqtt.max_queued_messages, 1024);
-    set_default(&clients->sse.max_event_size, 1048576);
-    set_default(&clients->sse.max_line_size, 65536);
-    set_default(&clients->websocket.max_frame_size, 1048576);
-    set_default(&clients->websocket.max_message_size, 4194304);
-    set_default(&clients->websocket.max_line_size, 16384);
-}
-
 static void fill_defaults(struct sos_config *config)
 {
     set_default(&config->task_capacity, 1024);
@@ -36,7 +20,6 @@ static void fill_defaults(struct sos_config *config)
     set_default(&config->aging_us, 100000);
     set_default(&config->post_capacity, 64);
     set_default(&config->frame_chunk, 256);
-    fill_client_defaults(&config->client_defaults);
 }
 
 static bool in_range(const struct sos_config *config)
@@ -50,43 +33,36 @@ static bool in_range(const struct sos_config *config)
            ((uintptr_t)config->memory & 7) == 0;
 }
 
-static size_t runtime_size(const struct sos_config *config)
+/* The runtime and all its tables are one block. */
+static size_t tables_at(const struct sos_config *config)
 {
-    return sizeof(sos) + config->priority_levels * sizeof(struct sos_link *);
+    size_t size = sizeof(sos) + config->priority_levels * sizeof(struct sos_link *);
+    return (size + 7) & ~(size_t)7;
 }
 
-static bool take_tables(sos *os)
+static size_t runtime_size(const struct sos_config *config, const struct sos_kernel *kernel)
 {
-    const struct sos_config *config = &os->config;
-    size_t tasks_size = config->task_capacity * sizeof os->tasks[0];
-    size_t posts_size = config->post_capacity * sizeof os->posts[0];
+    return tables_at(config) + (kernel->timer_bins != NULL ? kernel->timer_bins->size : 0) +
+           config->post_capacity * sizeof(struct sos_post_) +
+           config->task_capacity * sizeof(sos_task *);
+}
+
+static void place_tables(sos *os)
+{
     const struct sos_timer_bins_type *bins = os->kernel->timer_bins;
-    os->tasks = sos_take_(os, tasks_size);
-    os->posts = sos_take_(os, posts_size);
-    os->bins = bins != NULL ? sos_take_(os, bins->size) : NULL;
-    if (os->tasks == NULL || os->posts == NULL || (bins != NULL && os->bins == NULL))
-        return false;
-    memset(os->tasks, 0, tasks_size);
-    for (uint32_t turn = 0; turn < config->post_capacity; turn++)
-        os->posts[turn].sequence = turn;
-    os->post_mask = config->post_capacity - 1;
-    if (bins != NULL)
-        bins->init(os->bins, os->kernel->now(os->kernel));
-    return true;
-}
-
-static void give_tables(sos *os)
-{
-    if (os->bins != NULL)
-        sos_give_(os, os->bins, os->kernel->timer_bins->size);
-    sos_give_(os, os->posts, os->config.post_capacity * sizeof os->posts[0]);
-    sos_give_(os, os->tasks, os->config.task_capacity * sizeof os->tasks[0]);
+    char *at = (char *)os + tables_at(&os->config);
+    if (bins != NULL) {
+        os->bins = at;
+        bins->init(at, os->kernel->now(os->kernel));
+        at += bins->size;
+    }
+    os->posts = (struct sos_post_ *)(void *)at;
+    os->tasks = (sos_task **)(void *)&os->posts[os->config.post_capacity];
 }
 
 int sos_create(sos **created, const struct sos_config *given, struct sos_kernel *kernel)
 {
     struct sos_config config = { 0 };
-    struct sos_pool_ pool;
     if (created == NULL)
         return SOS_EINVAL;
     *created = NULL;
@@ -96,57 +72,37 @@ int sos_create(sos **created, const struct sos_config *given, struct sos_kernel 
     if (kernel == NULL || kernel->now == NULL || kernel->wait == NULL || kernel->wake == NULL ||
         !in_range(&config))
         return SOS_EINVAL;
-    sos *os = sos_pool_start_(&pool, kernel, config.memory, config.memory_size, runtime_size(&config));
+    size_t size = runtime_size(&config, kernel);
+    sos *os = NULL;
+    if (config.memory == NULL && kernel->reallocate != NULL)
+        os = kernel->reallocate(kernel, NULL, 0, size);
+    else if (size <= config.memory_size)
+        os = config.memory;
     if (os == NULL)
         return SOS_ENOMEM;
-    memset(os, 0, runtime_size(&config));
-    os->pool = pool;
+    memset(os, 0, size);
     os->config = config;
     os->kernel = kernel;
     os->policy = config.policy;
     os->doorbell = kernel->doorbell != NULL ? kernel->doorbell : &never_rings;
-    if (!take_tables(os)) {
-        give_tables(os);
-        sos_pool_end_(&os->pool, kernel, os, runtime_size(&config), config.memory != NULL);
-        return SOS_ENOMEM;
-    }
+    sos_pool_start_(os, size);
+    place_tables(os);
     sos_mode_update_(os);
     *created = os;
     return SOS_OK;
-}
-
-static void free_records(sos *os)
-{
-    for (uint32_t pid = 0; pid < os->config.task_capacity; pid++) {
-        sos_task *task = os->tasks[pid];
-        if (task == NULL)
-            continue;
-        if (task->link.kind != SOS_ENDED)
-            sos_kill_task_(task, true);
-        if (os->tasks[pid] != NULL)
-            sos_record_free_(os->tasks[pid]);
-    }
 }
 
 void sos_destroy(sos *os)
 {
     if (os == NULL || os->active)
         return;
-    while (os->task_count != 0)
-        free_records(os);
+    sos_kill_all_(os);
+    for (uint32_t pid = 0; pid < os->config.task_capacity; pid++)
+        if (os->tasks[pid] != NULL)
+            sos_record_free_(os->tasks[pid]);
     if (os->accounting_end != NULL)
         os->accounting_end(os);
     if (os->output_end != NULL)
         os->output_end(os);
-    struct sos_pool_ pool = os->pool;
-    struct sos_config config = os->config;
-    struct sos_kernel *kernel = os->kernel;
-    give_tables(os);
-    pool = os->pool;
-    sos_pool_end_(&pool, kernel, os, runtime_size(&config), config.memory != NULL);
-}
-
-const struct sos_config *sos_configuration(const sos *os)
-{
-    return &os->config;
+    sos_pool_end_(os, runtime_size(&os->config, os->kernel));
 }

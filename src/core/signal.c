@@ -1,12 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Signals: 32 latches a task, and the bounded queue by which other threads and interrupts post
- * them. The queue is D. Vyukov's: each slot carries the number of the turn it is for, so writers
- * agree by one compare-and-swap on the tail and the only reader needs none.
+ * them. The queue is D. Vyukov's: each slot carries the turn it is for, so writers agree by one
+ * compare-and-swap on the tail and the only reader needs none. The turn stands there without its low
+ * bits, which say which slot it is, plus one when the slot is full: so zeroes are an empty queue.
  */
 #include "internal.h"
 
 enum { SIGNALS = 32 };
+
+/* ---- Delivery */
+
+static void deliver(sos_task *task, int signal)
+{
+    uint32_t bit = 1u << signal;
+    struct sos_extras_ *extras = sos_extras_(task);
+    if (extras != NULL && extras->on_signal != NULL) {
+        sos *os = task->os;
+        sos_handle handle = sos_handle_of_(task);
+        extras->on_signal(task, signal, extras->context);
+        if (sos_lookup_(os, handle) != task || task->link.kind == SOS_ENDED)
+            return; /* the handler killed it */
+    }
+    if (task->link.kind == SOS_WAIT_SIGNAL && (task->link.mask & bit) != 0) {
+        task->os->outside -= sos_outside_can_end_(&task->link);
+        sos_resume_granted_(task, signal);
+    } else {
+        task->signals |= bit;
+    }
+}
+
+/* ---- Posts */
 
 /* The runtime lets nobody in between, where the CPU cannot promise it itself. */
 static bool claim_turn(sos *os, uint32_t turn)
@@ -36,46 +60,47 @@ static void ring(sos *os)
         os->kernel->wake(os->kernel);
 }
 
+static void take_posts(sos *os)
+{
+    uint32_t capacity = os->config.post_capacity;
+    for (;;) {
+        struct sos_post_ *slot = &os->posts[os->post_head & (capacity - 1)];
+        if (__atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE) != (os->post_head & -capacity) + 1)
+            return;
+        sos_task *task = sos_lookup_(os, (sos_handle){ slot->pid, slot->lap });
+        int signal = slot->signal;
+        __atomic_store_n(&slot->sequence, (os->post_head & -capacity) + capacity, __ATOMIC_RELEASE);
+        os->post_head++;
+        if (task != NULL && task->link.kind != SOS_ENDED)
+            deliver(task, signal);
+    }
+}
+
 int sos_post(sos *os, sos_handle target, int signal)
 {
     struct sos_post_ *slot;
-    uint32_t turn;
+    uint32_t turn, lap, capacity = os->config.post_capacity;
     if ((unsigned)signal >= SIGNALS)
         return SOS_EINVAL;
     do {
         turn = __atomic_load_n(&os->post_tail, __ATOMIC_RELAXED);
-        slot = &os->posts[turn & os->post_mask];
+        slot = &os->posts[turn & (capacity - 1)];
+        lap = turn & -capacity;
         uint32_t sequence = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE);
-        if ((int32_t)(sequence - turn) < 0)
+        if ((int32_t)(sequence - lap) < 0)
             return SOS_EAGAIN;
-        if (sequence != turn)
+        if (sequence != lap)
             continue;
         if (claim_turn(os, turn))
             break;
     } while (true);
+    __atomic_store_n(&os->take_posts, take_posts, __ATOMIC_RELAXED);
     slot->pid = target.pid;
     slot->lap = target.lap;
     slot->signal = signal;
-    __atomic_store_n(&slot->sequence, turn + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->sequence, lap + 1, __ATOMIC_RELEASE);
     ring(os);
     return SOS_OK;
-}
-
-void sos_posts_take_(sos *os)
-{
-    __atomic_store_n(&os->attention.byte.posted, 0, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    for (;;) {
-        struct sos_post_ *slot = &os->posts[os->post_head & os->post_mask];
-        if (__atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE) != os->post_head + 1)
-            return;
-        sos_task *task = sos_lookup_(os, (sos_handle){ slot->pid, slot->lap });
-        int signal = slot->signal;
-        __atomic_store_n(&slot->sequence, os->post_head + os->post_mask + 1, __ATOMIC_RELEASE);
-        os->post_head++;
-        if (task != NULL && task->link.kind != SOS_ENDED)
-            sos_signal_deliver_(task, signal);
-    }
 }
 
 bool sos_attention(const sos *os)
@@ -89,37 +114,17 @@ void sos_stop(sos *os)
     ring(os);
 }
 
-/* ---- Delivery */
-
-void sos_signal_deliver_(sos_task *task, int signal)
-{
-    uint32_t bit = 1u << signal;
-    struct sos_extras_ *extras = sos_extras_(task);
-    if (extras != NULL && extras->on_signal != NULL) {
-        sos *os = task->os;
-        sos_handle handle = sos_handle_of_(task);
-        extras->on_signal(task, signal, extras->context);
-        if (sos_lookup_(os, handle) != task || task->link.kind == SOS_ENDED)
-            return; /* the handler killed it */
-    }
-    if (task->link.kind == SOS_WAIT_SIGNAL && (task->link.mask & bit) != 0)
-        sos_resume_granted_(task, signal);
-    else
-        task->signals |= bit;
-}
+/* ---- Signals */
 
 int sos_signal(sos *os, sos_handle target, int signal)
 {
-    int error = sos_check_thread_(os);
-    sos_task *task = sos_lookup_(os, target);
-    if (error != 0)
-        return error;
+    sos_task *task;
     if ((unsigned)signal >= SIGNALS)
         return SOS_EINVAL;
-    if (task == NULL || task->link.kind == SOS_ENDED)
-        return SOS_ESTALE;
-    sos_signal_deliver_(task, signal);
-    return SOS_OK;
+    int error = sos_target_(os, target, &task);
+    if (error == 0)
+        deliver(task, signal);
+    return error;
 }
 
 sos_op sos_wait_signals(sos_task *task, uint32_t mask)
@@ -134,6 +139,7 @@ sos_op sos_wait_signals(sos_task *task, uint32_t mask)
     }
     sos_suspend_(task, SOS_WAIT_SIGNAL, NULL);
     task->link.mask = mask;
+    task->os->outside += sos_outside_can_end_(&task->link);
     return (sos_op){ SOS_SUSPENDED_ };
 }
 

@@ -24,6 +24,16 @@ sos_task *sos_lookup_(const sos *os, sos_handle handle)
     return task != NULL && task->lap == handle.lap ? task : NULL;
 }
 
+int sos_target_(const sos *os, sos_handle handle, sos_task **target)
+{
+    int error = sos_check_thread_(os);
+    if (error != 0)
+        return error;
+    sos_task *task = sos_lookup_(os, handle);
+    *target = task;
+    return task == NULL || task->link.kind == SOS_ENDED ? SOS_ESTALE : SOS_OK;
+}
+
 sos_handle sos_find(const sos *os, int32_t pid)
 {
     if ((uint32_t)pid >= os->config.task_capacity || os->tasks[pid] == NULL)
@@ -255,9 +265,7 @@ sos_handle sos_fork_(sos *os, const struct sos_start *what)
 void sos_record_free_(sos_task *task)
 {
     sos *os = task->os;
-    bool failed = task->status < 0 && task->status != SOS_ECANCELED;
-    if (failed && (task->link.flags & SOS_REPORTED_) == 0)
-        sos_report_(os, SOS_REPORT_FAILED, task, 0);
+    sos_report_(task, SOS_REPORT_FAILED);
     if (task->parent != NO_INDEX_)
         remove_child(os, task);
     os->tasks[task->pid] = NULL;
@@ -282,11 +290,8 @@ void sos_task_end_(sos_task *task)
         os->inheritance->ended(task);
     if (joined)
         sos_joiners_answer_(task);
-    if (parent != NULL && parent->link.kind == SOS_WAIT_SCOPE) {
-        if (task->status < 0)
-            task->link.flags |= SOS_REPORTED_;
-        sos_scope_answer_(parent, task);
-    }
+    if (parent != NULL && parent->link.kind == SOS_WAIT_SCOPE)
+        os->child_ended(parent, task);
     orphan_children(task);
     if (joined || (task->link.flags & SOS_DETACHED_) != 0)
         sos_record_free_(task);

@@ -174,33 +174,27 @@ void sos_reap_killed_(sos *os)
     sos_unwind_(task);
 }
 
-static int kill(sos *os, sos_handle target, bool tree)
-{
-    int error = sos_check_thread_(os);
-    sos_task *task = sos_lookup_(os, target);
-    if (error != 0)
-        return error;
-    if (task == NULL || task->link.kind == SOS_ENDED)
-        return SOS_ESTALE;
-    sos_kill_task_(task, tree);
-    return SOS_OK;
-}
-
 int sos_kill(sos *os, sos_handle target)
 {
-    return kill(os, target, false);
+    sos_task *task;
+    int error = sos_target_(os, target, &task);
+    if (error == 0)
+        sos_kill_task_(task, false);
+    return error;
 }
 
 int sos_kill_tree(sos *os, sos_handle target)
 {
-    sos_task *task = sos_lookup_(os, target);
-    sos_task *child;
+    sos_task *task, *child;
+    int error = sos_target_(os, target, &task);
+    if (error != 0)
+        return error;
     /* Descendants of a running task end now; itself only when its step is over. */
-    if (task != NULL && task->link.kind != SOS_ENDED && in_own_step(task) &&
-        sos_check_thread_(os) == SOS_OK)
+    if (in_own_step(task))
         while ((child = child_to_kill(task, NULL)) != NULL)
             sos_kill_task_(child, true);
-    return kill(os, target, true);
+    sos_kill_task_(task, true);
+    return SOS_OK;
 }
 
 /* ---- Scopes */

@@ -43,26 +43,6 @@ sos_op sos_complete_(sos_task *task, int status)
     return (sos_op){ SOS_SUSPENDED_ };
 }
 
-struct sos_link **sos_wait_list_(struct sos_link *link)
-{
-    switch (link->kind) {
-    case SOS_WAIT_JOIN:
-        return &((sos_task *)link->object)->joiners;
-    case SOS_WAIT_READABLE:
-        return &((struct sos_source *)link->object)->readers;
-    case SOS_WAIT_WRITABLE:
-        return &((struct sos_source *)link->object)->writers;
-    case SOS_WAIT_QUEUE_PUT:
-    case SOS_WAIT_QUEUE_GET:
-    case SOS_WAIT_MUTEX:
-    case SOS_WAIT_SEMAPHORE:
-    case SOS_WAIT_EVENT:
-        return &((struct sos_waitable *)link->object)->waiters;
-    default:
-        return NULL;
-    }
-}
-
 static void end_grant(sos_task *task)
 {
     sos *os = task->os;
@@ -79,7 +59,7 @@ static void give_back(sos_task *task)
     if (kind == SOS_WAIT_SIGNAL) {
         task->signals |= 1u << task->status;
     } else if (kind != SOS_RESULT_) {
-        struct sos_waitable *waitable = task->link.object;
+        struct sos_waitable *waitable = sos_waitable_of_(&task->link);
         waitable->type->give_back(waitable, task);
     }
 }
@@ -87,35 +67,34 @@ static void give_back(sos_task *task)
 void sos_claim_(sos_task *task)
 {
     unsigned kind = task->link.kind & ~(unsigned)SOS_GRANTED_;
-    struct sos_waitable *waitable = task->link.object;
     end_grant(task);
-    if (kind != SOS_WAIT_SIGNAL && kind != SOS_RESULT_ && waitable->type->claim != NULL)
+    if (kind == SOS_WAIT_QUEUE_GET) {
+        struct sos_waitable *waitable = sos_waitable_of_(&task->link);
         waitable->type->claim(waitable, task);
+    }
 }
 
 void sos_unregister_(sos_task *task)
 {
     sos *os = task->os;
     struct sos_link *link = &task->link;
+    unsigned kind = link->kind;
     if (sos_is_runnable_(task)) {
         sos_ready_remove_(os, task);
-        if (link->kind != SOS_RUNNABLE)
+        if (kind != SOS_RUNNABLE)
             give_back(task);
         return;
     }
-    if (sos_outside_can_end_(link))
-        os->outside--;
-    struct sos_link **list = sos_wait_list_(link);
-    if (list != NULL)
-        sos_list_remove_(list, link);
-    else if (link->kind == SOS_WAIT_SLEEP)
+    os->outside -= sos_outside_can_end_(link);
+    if (sos_waits_in_list_(link))
+        sos_list_remove_(link->object, link);
+    else if (kind == SOS_WAIT_SLEEP)
         sos_timer_cancel_(os, link);
-    else if (link->kind == SOS_WAIT_JOIN_ALL || link->kind == SOS_WAIT_JOIN_ANY)
-        sos_joins_unregister_(task);
-    unsigned kind = link->kind;
+    else if (kind == SOS_WAIT_JOIN_ALL || kind == SOS_WAIT_JOIN_ANY)
+        os->joins->unregister(task);
     link->kind = SOS_RUNNABLE;
     if (kind == SOS_WAIT_MUTEX)
-        os->inheritance->waiter_changed(link->object);
+        os->inheritance->waiter_changed(sos_waitable_of_(link));
 }
 
 void sos_resume_(sos_task *task, int status, enum sos_place why)
@@ -138,32 +117,29 @@ void sos_resume_granted_(sos_task *task, int status)
     sos_grant_(task, kind);
 }
 
-/* They go to the front in the order in which they began to wait: the last one first. */
-void sos_resume_all_(sos *os, struct sos_link **list, int status)
+/* They go to the front in the order in which they began to wait. */
+uint32_t sos_resume_all_(sos *os, struct sos_link **list, int status)
 {
-    if (os->collecting) {
-        while (*list != NULL) {
-            sos_task *task = task_of_(*list);
-            sos_list_remove_(list, &task->link);
-            sos_resume_(task, status, SOS_PLACE_FRONT);
-        }
-        return;
-    }
-    while (*list != NULL) {
-        sos_task *task = task_of_((*list)->prev);
+    bool collecting = os->collecting;
+    uint32_t count = 0;
+    os->collecting = true;
+    for (; *list != NULL; count++) {
+        sos_task *task = task_of_(*list);
         sos_list_remove_(list, &task->link);
         sos_resume_(task, status, SOS_PLACE_FRONT);
     }
+    os->collecting = collecting;
+    if (!collecting)
+        sos_batch_flush_(os);
+    return count;
 }
 
 int sos_wake(sos *os, sos_handle target)
 {
-    int error = sos_check_thread_(os);
-    sos_task *task = sos_lookup_(os, target);
+    sos_task *task;
+    int error = sos_target_(os, target, &task);
     if (error != 0)
         return error;
-    if (task == NULL || task->link.kind == SOS_ENDED)
-        return SOS_ESTALE;
     if (sos_is_runnable_(task))
         return SOS_EAGAIN;
     sos_unregister_(task);

@@ -22,7 +22,7 @@ void sos_waitable_sort_in_(struct sos_waitable *waitable, struct sos_link *link)
 
 void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable, enum sos_wait kind)
 {
-    sos_suspend_(task, kind, waitable);
+    sos_suspend_(task, kind, &waitable->waiters);
     sos_waitable_sort_in_(waitable, &task->link);
 }
 
@@ -31,37 +31,28 @@ sos_task *sos_waitable_first_(const struct sos_waitable *waitable)
     return task_or_null_(waitable->waiters);
 }
 
-static bool waits_in_order_of_level(const struct sos_link *link)
-{
-    return link->kind >= SOS_WAIT_QUEUE_PUT && link->kind <= SOS_WAIT_EVENT;
-}
-
 void sos_set_level_(sos_task *task, int level)
 {
     sos *os = task->os;
     struct sos_link *link = &task->link;
+    unsigned kind = link->kind;
+    bool dying = (link->flags & SOS_DYING_) != 0; /* in no queue */
     if (link->level == level)
         return;
-    if ((link->flags & SOS_DYING_) != 0) { /* in no queue */
-        link->level = (uint8_t)level;
-        return;
-    }
-    if (sos_is_runnable_(task)) {
+    if (!dying && sos_is_runnable_(task)) {
         bool current = os->running == task || task->frame->resume == SOS_RESUME_UNWIND_;
         sos_ready_remove_(os, task);
         link->level = (uint8_t)level;
         sos_ready_place_(os, task, current ? SOS_PLACE_OVERTAKEN : SOS_PLACE_LEVEL);
         return;
     }
-    if (!waits_in_order_of_level(link)) {
-        link->level = (uint8_t)level;
-        return;
-    }
-    struct sos_waitable *waitable = link->object;
-    sos_list_remove_(&waitable->waiters, link);
     link->level = (uint8_t)level;
+    if (dying || kind < SOS_WAIT_QUEUE_PUT || kind > SOS_WAIT_EVENT)
+        return;
+    struct sos_waitable *waitable = sos_waitable_of_(link);
+    sos_list_remove_(&waitable->waiters, link);
     sos_waitable_sort_in_(waitable, link);
-    if (link->kind == SOS_WAIT_MUTEX)
+    if (kind == SOS_WAIT_MUTEX)
         os->inheritance->waiter_changed(waitable);
 }
 
@@ -73,14 +64,12 @@ int sos_effective_priority(const sos_task *task)
 
 int sos_set_priority(sos *os, sos_handle target, int priority)
 {
-    int error = sos_check_thread_(os);
-    sos_task *task = sos_lookup_(os, target);
-    if (error != 0)
-        return error;
+    sos_task *task;
     if (priority < 1 || (uint32_t)priority >= os->config.priority_levels)
         return SOS_EINVAL;
-    if (task == NULL || task->link.kind == SOS_ENDED)
-        return SOS_ESTALE;
+    int error = sos_target_(os, target, &task);
+    if (error != 0)
+        return error;
     task->link.priority = (uint8_t)priority;
     sos_set_level_(task, sos_effective_priority(task));
     return SOS_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Accounting and the limit on steps: a way around the plain step, taken only when switched on. */
-#include "core/internal.h"
+#include "internal.h"
 
 enum { STARVED_NS = 1000000000 };
 
@@ -49,7 +49,7 @@ static void report_starved(sos *os, uint64_t now)
         if (task == NULL || !sos_is_runnable_(task) ||
             now - measured->runnable_since < STARVED_NS)
             continue;
-        sos_report_(os, SOS_REPORT_STARVED, task, (now - measured->runnable_since) / 1000);
+        sos_tell_(task, SOS_REPORT_STARVED, (now - measured->runnable_since) / 1000);
     }
 }
 
@@ -64,7 +64,7 @@ static void measured_step(sos *os, sos_task *task)
     uint64_t end = clock_ns(os);
     bool there = sos_lookup_(os, handle) == task;
     if (os->step_limit_us != 0 && there && end - start > (uint64_t)os->step_limit_us * 1000)
-        sos_report_(os, SOS_REPORT_LONG_STEP, task, (end - start) / 1000);
+        sos_tell_(task, SOS_REPORT_LONG_STEP, (end - start) / 1000);
     if (measured == NULL || measured != &os->accounting->tasks[handle.pid])
         return;
     measured->account.steps++;

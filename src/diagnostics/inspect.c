@@ -31,7 +31,7 @@ static uint32_t count_children(const sos_task *parent)
 static int32_t target_of(const struct sos_link *link)
 {
     if (link->kind == SOS_WAIT_JOIN)
-        return (int32_t)((const sos_task *)link->object)->pid;
+        return (int32_t)CONTAINER_(link->object, sos_task, joiners)->pid;
     if (link->kind == SOS_WAIT_READABLE || link->kind == SOS_WAIT_WRITABLE)
         return (int32_t)link->count[0];
     return -1;
@@ -40,9 +40,9 @@ static int32_t target_of(const struct sos_link *link)
 static const char *object_of(const struct sos_link *link)
 {
     if (link->kind == SOS_WAIT_JOIN)
-        return ((const sos_task *)link->object)->name;
+        return CONTAINER_(link->object, sos_task, joiners)->name;
     if (link->kind >= SOS_WAIT_QUEUE_PUT && link->kind <= SOS_WAIT_EVENT)
-        return ((const struct sos_waitable *)link->object)->name;
+        return sos_waitable_of_(link)->name;
     return "";
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the core calls through its kernel: reports of what went wrong, as values for a program and as
  * lines for people, and the words of a trap. */
-#include "core/internal.h"
+#include "internal.h"
 
 /* ---- Text without a C library: appends are cut at the end of the buffer. */
 
@@ -86,8 +86,9 @@ size_t sos_report_text(const struct sos_report *report, char *memory, size_t siz
     return (size_t)(text.at - memory);
 }
 
-static void tell(sos *os, enum sos_report_kind kind, const sos_task *task, uint64_t us)
+void sos_tell_(const sos_task *task, enum sos_report_kind kind, uint64_t us)
 {
+    sos *os = task->os;
     struct sos_report what = { .kind = kind, .us = us };
     sos_inspect(os, sos_handle_of_(task), &what.task);
     if (os->config.report != NULL) {
@@ -101,9 +102,31 @@ static void tell(sos *os, enum sos_report_kind kind, const sos_task *task, uint6
         os->kernel->write(os->kernel, SOS_CHANNEL_REPORT, line, length);
 }
 
+/* The failure of a task is told once, and not at all when somebody joined it. */
+static void report(sos_task *task, enum sos_report_kind kind)
+{
+    if (kind == SOS_REPORT_FAILED) {
+        if (task->link.kind != SOS_ENDED || task->status >= 0 || task->status == SOS_ECANCELED ||
+            (task->link.flags & SOS_REPORTED_) != 0)
+            return;
+        task->link.flags |= SOS_REPORTED_;
+    }
+    sos_tell_(task, kind, 0);
+}
+
+static void run_ended(sos *os, int status)
+{
+    for (uint32_t pid = 0; status == SOS_ESTUCK && pid < os->config.task_capacity; pid++)
+        if (os->tasks[pid] != NULL && os->tasks[pid]->link.kind != SOS_ENDED)
+            report(os->tasks[pid], SOS_REPORT_STUCK);
+    for (uint32_t pid = 0; pid < os->config.task_capacity; pid++)
+        if (os->tasks[pid] != NULL)
+            report(os->tasks[pid], SOS_REPORT_FAILED);
+}
+
 /* ---- Traps: mistakes in a program that cannot be answered by an error */
 
-static void tell_trap(sos_task *task, const char *function, int line)
+static void trap(sos_task *task, const char *function, int line)
 {
     char memory[160];
     struct text text = text_in(memory, sizeof memory);
@@ -123,4 +146,4 @@ static void tell_trap(sos_task *task, const char *function, int line)
     kernel->panic(kernel, memory);
 }
 
-const struct sos_diagnostics_type sos_diagnostics = { tell, tell_trap };
+const struct sos_diagnostics_type sos_diagnostics = { report, run_ended, trap };

@@ -13,25 +13,32 @@
 #include "conformance_sync.h"
 #include "conformance_tasks.h"
 
+static void (*const parts[])(void) = {
+    order_of_tasks,
+    order_of_sleeps,
+    signals,
+    interrupts,
+    joins_of_one,
+    joins_of_several,
+    kills,
+    kills_of_families,
+    deadlines,
+    scopes,
+    queues,
+    mutexes,
+    semaphores_and_events,
+    priorities,
+    limits,
+    ends_of_a_run,
+    policies,
+    real_time,
+};
+
+enum { PARTS = sizeof parts / sizeof parts[0] };
+
 int main(void)
 {
-    order_of_tasks();
-    order_of_sleeps();
-    signals();
-    interrupts();
-    joins_of_one();
-    joins_of_several();
-    kills();
-    kills_of_families();
-    deadlines();
-    scopes();
-    queues();
-    mutexes();
-    semaphores_and_events();
-    priorities();
-    limits();
-    ends_of_a_run();
-    policies();
-    real_time();
+    for (unsigned part = 0; part < PARTS; part++)
+        parts[part]();
     return 0;
 }

@@ -25,9 +25,10 @@ enum state {
     LAST_WAIT = READY
 };
 
-static const char *const state_names[] = { "sleep",    "signal",    "join", "join_all", "join_any",
-                                           "scope",    "queue put", "queue get", "mutex",
-                                           "semaphore", "event",    "call", "ready" };
+static const char *const state_names[] = { "sleep",    "signal",    "join",      "join_all",
+                                           "join_any", "scope",     "queue put", "queue get",
+                                           "mutex",    "semaphore", "event",     "call",
+                                           "ready" };
 
 static struct sos_queue full_queue, empty_queue;
 static struct sos_mutex taken_mutex;
@@ -145,6 +146,8 @@ static async_fn(killer)
     async_end;
 }
 
+static const enum state grantable[] = { IN_SIGNAL, IN_PUT, IN_GET, IN_LOCK, IN_TAKE, IN_EVENT };
+
 /* Gives the less urgent waiter what it waits for. */
 static void satisfy(sos_task *task, enum state state, sos_handle waiter)
 {
@@ -173,16 +176,15 @@ struct granter {
 /* What a killed task had been given already, and had not seen, is given back. */
 static async_fn(granter)
 {
-    static const enum state states[] = { IN_SIGNAL, IN_PUT, IN_GET, IN_LOCK, IN_TAKE, IN_EVENT };
     async_begin(granter);
     init_objects();
     try_await(sos_mutex_lock(task, &taken_mutex));
     for (; self->index < 6; self->index++) {
-        self->victim = async_spawn(waiter, CHILD(5, "victim"), .state = states[self->index],
+        self->victim = async_spawn(waiter, CHILD(5, "victim"), .state = grantable[self->index],
                                    .item = 8);
         await(sos_sleep(task, SOS_MS(1)));
-        satisfy(task, states[self->index], self->victim);
-        note("satisfied in %s, then killed: %e", state_names[states[self->index]],
+        satisfy(task, grantable[self->index], self->victim);
+        note("satisfied in %s, then killed: %e", state_names[grantable[self->index]],
              sos_kill(os, self->victim));
     }
     note("full queue has %d, empty queue %d", (int)sos_queue_count(&full_queue),
@@ -305,8 +307,7 @@ static async_fn(family_tester)
     self->child = async_spawn(betrayed, CHILD(0, "betrayed"), .tree = true);
     await(sos_join(task, self->child));
     note("killed with its child, by its child: %e", sos_status(task));
-    self->child = async_spawn(listener,
-                              sos_opt(.name = "handled", .on_signal = kill_from_handler),
+    self->child = async_spawn(listener, sos_opt(.name = "handled", .on_signal = kill_from_handler),
                               .mask = 1, .rounds = 1);
     await(sos_yield(task));
     note("signal: %e", sos_signal(os, self->child, 0));
@@ -368,9 +369,9 @@ static async_fn(deadline_tester)
     await(sos_within(task, SOS_MS(3),
                      sos_within(task, SOS_MS(2), sos_within(task, SOS_MS(1), sos_yield(task)))));
     note("three in time: %e", sos_status(task));
-    await(sos_within(task, SOS_MS(3),
-                     sos_within(task, SOS_MS(2),
-                                sos_within(task, SOS_MS(9), sos_sleep(task, SOS_SEC(1))))));
+    await(sos_within(
+        task, SOS_MS(3),
+        sos_within(task, SOS_MS(2), sos_within(task, SOS_MS(9), sos_sleep(task, SOS_SEC(1))))));
     note("the second of three: %e", sos_status(task));
     sos_semaphore_init(&self->semaphore, "one", 1);
     await(sos_within(task, SOS_MS(1), sos_semaphore_take(task, &self->semaphore)));

@@ -153,7 +153,8 @@ static void ends_of_a_run(void)
     if (!begin("ends of a run"))
         return;
     note("nothing to do: %e", sos_run(os));
-    sos_fork(os, sleeper, sos_opt(.priority = 3, .name = "watcher", .watcher = true, .detached = true),
+    sos_fork(os, sleeper,
+             sos_opt(.priority = 3, .name = "watcher", .watcher = true, .detached = true),
              .us = SOS_FOREVER);
     sos_fork(os, sleeper, ROOT(3, "last task"), .us = SOS_MS(1));
     note("only watchers left: %e", sos_run(os));
@@ -170,9 +171,9 @@ static void ends_of_a_run(void)
     sos_semaphore_give(&semaphore);
     note("one of them can go on: %e", sos_run(os));
     note("kept: %e", sos_terminal_show(os, true));
-    sos_print(os, "output 1\n");
-    sos_print(os, "output 2\n");
-    sos_print(os, "output 3\n");
+    note("print: %e", sos_print(os, "output 1\n"));
+    note("print: %e", sos_print(os, "output 2\n"));
+    note("print: %e", sos_print(os, "output 3\n"));
     note("kept: %d", (int)sos_terminal_status(os).kept);
     sos_output_clear(os);
     sos_terminal_show(os, false);
@@ -206,7 +207,8 @@ static void run_with(const char *title, const struct sos_policy *policy)
     sos_fork(os, yielder, ROOT(5, "modest"), .turns = 2);
     sos_fork(os, yielder, sos_opt(.priority = 9, .name = "due", .due_us = 5000, .detached = true),
              .turns = 2);
-    sos_fork(os, yielder, sos_opt(.priority = 9, .name = "due soon", .due_us = 50, .detached = true),
+    sos_fork(os, yielder,
+             sos_opt(.priority = 9, .name = "due soon", .due_us = 50, .detached = true),
              .turns = 2);
     note("run: %e", sos_run(os));
     struct sos_account account = { 0 };
@@ -239,7 +241,8 @@ static async_fn(real)
         await(sos_sleep(task, SOS_MS(2)));
         note("slept long enough: %d", sos_now(os) - self->start >= 2000);
     }
-    await(sos_within(task, SOS_SEC(3600), sos_within(task, SOS_MS(1), sos_sleep(task, SOS_SEC(60)))));
+    await(
+        sos_within(task, SOS_SEC(3600), sos_within(task, SOS_MS(1), sos_sleep(task, SOS_SEC(60)))));
     note("deadline: %e", sos_status(task));
     self->child = async_spawn(listener,
                               sos_opt(.priority = 2, .name = "interrupted", .external = true),

@@ -132,10 +132,9 @@ static async_fn(sender)
     async_begin(sender);
     self->old = async_spawn(ender, CHILD(1, "gone"), .status = 0);
     await(sos_join(task, self->old));
-    self->first = async_spawn(listener,
-                              sos_opt(.priority = 5, .name = "first", .on_signal = told,
-                                      .context = "context"),
-                              .mask = 0x80000009u, .rounds = 4);
+    self->first = async_spawn(
+        listener, sos_opt(.priority = 5, .name = "first", .on_signal = told, .context = "context"),
+        .mask = 0x80000009u, .rounds = 4);
     self->second = async_spawn(listener, CHILD(5, "second"), .mask = 2, .rounds = 1);
     note("before the wait: %e", sos_signal(os, self->first, 3));
     note("before the wait: %e", sos_signal(os, self->first, 0));
@@ -327,7 +326,8 @@ struct join_several {
 static void start_three(sos_task *task, struct sos_join *joins, int second_status)
 {
     joins[0].task = async_spawn(sleeper, CHILD(5, "slow"), .us = SOS_MS(30), .status = 1);
-    joins[1].task = async_spawn(sleeper, CHILD(5, "fast"), .us = SOS_MS(10), .status = second_status);
+    joins[1].task = async_spawn(sleeper, CHILD(5, "fast"), .us = SOS_MS(10),
+                                .status = second_status);
     joins[2].task = async_spawn(sleeper, CHILD(5, "middle"), .us = SOS_MS(20), .status = 3);
     joins[3].task = joins[0].task;
 }

@@ -112,6 +112,15 @@ static void report(void *context, const struct sos_report *report)
         note("! %s: %s %e", kinds[report->kind], task->name, task->status);
 }
 
+static int write_output(struct sos_kernel *unused, enum sos_channel channel, const char *text,
+                        size_t size)
+{
+    (void)unused;
+    (void)channel;
+    write_trace(text, size);
+    return (int)size;
+}
+
 static bool begin_with(const char *part, struct sos_config config)
 {
     note("---- %s", part);
@@ -125,6 +134,8 @@ static bool begin_with(const char *part, struct sos_config config)
         config.memory_size = memory_size;
     }
     kernel.reallocate = reallocate;
+    kernel.write = write_output;
+    kernel.diagnostics = &sos_diagnostics;
     virtual_us = 1000;
     interrupt_in_wait = false;
     int status = sos_create(&os, &config, &kernel);
@@ -142,6 +153,7 @@ static bool begin(const char *part)
     kernel.now = virtual_now;
     kernel.wait = virtual_wait;
     kernel.look = NULL;
+    kernel.write = write_output;
     kernel.diagnostics = &sos_diagnostics;
     return begin_with(part, (struct sos_config){ .priority_levels = 10 });
 }

@@ -103,12 +103,12 @@ void program_make(struct program *program, uint64_t seed)
 /* ---- Printing */
 
 static const char *const kind_names[] = {
-    "yield",  "sleep",    "wait signal", "join",  "join all",    "join any", "put",
-    "get",    "lock",     "take",        "event wait", "scope join", "call", "spawn",
-    "fork",   "signal",   "check",       "kill",  "kill tree",   "wake",     "priority",
-    "release", "try put", "try get",     "unlock", "give",       "event set", "event clear",
-    "spend",  "result",   "scope clear", "FINALLY", "HANDLER",   "STUCK",    "FAILED",
-    "HELD",   "END"
+    "yield",   "sleep",   "wait signal", "join",       "join all",   "join any",  "put",
+    "get",     "lock",    "take",        "event wait", "scope join", "call",      "spawn",
+    "fork",    "signal",  "check",       "kill",       "kill tree",  "wake",      "priority",
+    "release", "try put", "try get",     "unlock",     "give",       "event set", "event clear",
+    "spend",   "result",  "scope clear", "FINALLY",    "HANDLER",    "STUCK",     "FAILED",
+    "HELD",    "END"
 };
 
 static void print_op(const struct op *op)

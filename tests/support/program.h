@@ -15,9 +15,9 @@ enum {
     OPS = 10,
     STARTS = 4,
     JOINS = 3,
-    TASKS = 40,     /* made in the whole run */
-    BUDGET = 800,   /* operations begun in the whole run */
-    OBJECTS = 2,    /* of each kind */
+    TASKS = 40,   /* made in the whole run */
+    BUDGET = 800, /* operations begun in the whole run */
+    OBJECTS = 2,  /* of each kind */
     LEVELS = 6,
     LOG_SIZE = 4096
 };
@@ -84,7 +84,7 @@ struct function {
     struct op ops[OPS];
     int count;
     int result;
-    bool scope;           /* opens one at its start */
+    bool scope; /* opens one at its start */
     bool has_last;
     struct op last;       /* in its finally part */
     enum handler handler; /* when it is a task's first function */
