@@ -2,6 +2,13 @@
 /* The rules of "Tasks" in the reference: adding, order, sleeping, the end of a run. */
 #include "world.h"
 
+static struct sos_task_info look_at(sos_handle task)
+{
+    struct sos_task_info info;
+    CHECK_INT(sos_inspect(world.os, task, &info), SOS_OK);
+    return info;
+}
+
 /* ---- Order */
 
 static void lower_priorities_run_first_fifo_within_one(void)
@@ -329,17 +336,17 @@ static void a_list_is_forked_whole_or_not_at_all(void)
 
 struct priority_probe {
     sos_frame frame;
+    sos_handle child;
 };
 
 async_fn(priority_probe)
 {
     async_begin(priority_probe);
-    struct sos_task_info info;
-    sos_inspect(sos_of(task), async_spawn(ender, sos_opt(.name = "like me")), &info);
-    CHECK_INT(info.priority, 4);
-    CHECK_INT(info.parent, sos_self(task).pid);
-    sos_inspect(sos_of(task), async_spawn(ender, sos_opt(.priority = 9, .name = "nine")), &info);
-    CHECK_INT(info.priority, 9);
+    self->child = async_spawn(ender, sos_opt(.name = "like me"));
+    CHECK_INT(look_at(self->child).priority, 4);
+    CHECK_INT(look_at(self->child).parent, sos_self(task).pid);
+    self->child = async_spawn(ender, sos_opt(.priority = 9, .name = "nine"));
+    CHECK_INT(look_at(self->child).priority, 9);
     CHECK_INT(async_spawn(ender, sos_opt(.priority = 10)).pid, SOS_EINVAL);
     async_end;
 }
@@ -398,9 +405,7 @@ async_fn(family)
     self->quick = async_spawn(ender, sos_opt(.name = "quick", .detached = true));
     self->orphan = async_spawn(sleeper, sos_opt(.name = "orphan"), .us = 10);
     await(sos_yield(task));
-    struct sos_task_info info;
-    sos_inspect(sos_of(task), sos_self(task), &info);
-    note("children left: %u", (unsigned)info.children);
+    note("children left: %u", (unsigned)look_at(sos_self(task)).children);
     async_end;
 }
 
@@ -413,9 +418,8 @@ async_fn(orphan_watcher)
 {
     async_begin(orphan_watcher);
     await(sos_sleep(task, 5));
-    struct sos_task_info info;
-    CHECK_INT(sos_inspect(sos_of(task), (sos_handle){ 3, 0 }, &info), SOS_OK);
-    note("%s has parent %d", info.name, info.parent);
+    self->orphan = (sos_handle){ 3, 0 };
+    note("%s has parent %d", look_at(self->orphan).name, (int)look_at(self->orphan).parent);
     async_end;
 }
 

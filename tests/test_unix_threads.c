@@ -318,6 +318,7 @@ static void *talk(void *descriptor)
         while (sem_wait(&turn) != 0)
             CHECK_INT(errno, EINTR);
     }
+    CHECK_INT(sos_post(here.os, player, 7), SOS_OK);
     CHECK_INT(shutdown(fd, SHUT_WR), 0);
     return NULL;
 }
@@ -352,13 +353,11 @@ static void inside_another_loop(void)
     CHECK(sos_poll_descriptor(here.os) >= 0);
     sos_fork(here.os, echoes, sos_opt(.priority = 3), .fd = ends[0]);
     sos_fork(here.os, naps, sos_opt(.priority = 3), .left = 20);
-    player = sos_fork(here.os, plays, PROMPT, .left = rounds);
+    player = sos_fork(here.os, plays, PROMPT, .left = rounds + 1);
     while (sem_trywait(&turn) != 0) /* its first one, before anybody has posted */
         CHECK(sos_run_once(here.os, 0) >= 0);
     pthread_t thread = start(talk, &ends[1]);
     outer_loop();
-    /* the last turn is taken by nobody: the task has ended */
-    CHECK_INT(sem_post(&turn), 0);
     pthread_join(thread, NULL);
     unix_close(&here);
     sem_destroy(&turn);
@@ -434,9 +433,13 @@ static void clocks_memory_entropy(void)
     unix_close(&here);
 }
 
-static void console_of(struct sos_kernel *kernel, int input[2], int output[2])
+static void console_of(struct sos_kernel *kernel)
 {
     char bytes[16] = { 0 };
+    int input[2], output[2];
+    CHECK(pipe(input) == 0 && pipe(output) == 0);
+    CHECK(dup2(input[0], 0) == 0 && dup2(output[1], 1) == 1);
+    close(output[1]);
     CHECK_INT(kernel->read(kernel, bytes, sizeof bytes), SOS_EAGAIN);
     CHECK_INT(write(input[1], "abc", 3), 3);
     CHECK_INT(kernel->read(kernel, bytes, sizeof bytes), 3);
@@ -460,23 +463,18 @@ static int status_of(pid_t child)
 
 static void console_and_panic(void)
 {
-    int input[2], output[2], errors[2];
+    int errors[2];
     char said[64] = { 0 };
-    CHECK(pipe(input) == 0 && pipe(output) == 0 && pipe(errors) == 0);
+    CHECK_INT(pipe(errors), 0);
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        dup2(input[0], 0);
-        dup2(output[1], 1);
-        close(output[1]);
         unix_open(&here, NULL);
-        console_of(here.kernel, input, output);
-        dup2(errors[1], 2);
+        console_of(here.kernel);
+        CHECK_INT(dup2(errors[1], 2), 2);
         here.kernel->panic(here.kernel, "told why");
     }
-    int all[] = { input[0], input[1], output[0], output[1], errors[1] };
-    for (size_t index = 0; index < sizeof all / sizeof all[0]; index++)
-        close(all[index]);
+    close(errors[1]);
     int status = status_of(child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
     CHECK(read(errors[0], said, sizeof said - 1) > 0);

@@ -72,26 +72,47 @@ static async_fn(digger)
     async_end;
 }
 
-/* A deadline needs memory as well, and a task with much room. */
+struct hoarder {
+    sos_frame frame;
+};
+
+static async_fn(hoarder)
+{
+    async_begin(hoarder);
+    await(sos_sleep(task, SOS_FOREVER));
+    async_end;
+}
+
+/* Uses up all memory: with tasks, and what is too little for one with kept output. */
 struct starving {
     sos_frame frame;
-    sos_handle child;
-    uint16_t room;
+    sos_handle child, first;
+    uint16_t room, left;
 };
 
 static async_fn(starving)
 {
     async_begin(starving);
+    sos_terminal_show(os, true);
+    self->first = async_spawn(hoarder, CHILD(0, "first"));
     for (self->room = 4096; self->room > 8; self->room = (uint16_t)(self->room / 2))
         do
-            self->child = async_spawn(sleeper, sos_opt(.name = "hoarder", .frame_room = self->room),
-                                      .us = SOS_FOREVER);
+            self->child = async_spawn(hoarder, sos_opt(.frame_room = self->room));
         while (self->child.pid >= 0);
+    for (self->left = 1000; self->left > 0 && sos_print(os, "x") == SOS_OK;)
+        self->left--;
     note("spawn: %e", self->child.pid);
+    note("print: %e", sos_print(os, "x"));
+    note("accounting: %e", sos_accounting(os, true));
     await(sos_within(task, SOS_MS(1), sos_sleep(task, SOS_SEC(1))));
     note("deadline: %e", sos_status(task));
     await(async_call(digger, .depth = 0));
     note("call: %e", sos_status(task));
+    sos_kill(os, self->first);
+    await(sos_join(task, self->first));
+    note("after the end of one: %e", sos_status(task));
+    self->child = async_spawn(hoarder, CHILD(0, "in its place"));
+    note("spawn: %s", self->child.pid >= 0 ? "OK" : sos_error_name(self->child.pid));
     sos_kill_tree(os, sos_self(task));
     async_end;
 }
@@ -114,10 +135,12 @@ static void limits(void)
         return;
     sos_fork(os, digger, ROOT(3, "digger"));
     finish();
-    if (!begin_with("no memory left", (struct sos_config){ .task_capacity = 100 }))
+    if (!begin_with("no memory left",
+                    (struct sos_config){ .task_capacity = 100, .io_buffer_length = 1000 }))
         return;
     sos_fork(os, starving, ROOT(3, "starving"));
-    finish();
+    note("run: %e", sos_run(os)); /* the state of the output stays in use */
+    sos_destroy(os);
 }
 
 /* ---- Ends of a run */

@@ -126,7 +126,7 @@ static bool begin_with(const char *part, struct sos_config config)
     note("---- %s", part);
     config.task_capacity = config.task_capacity != 0 ? config.task_capacity : 12;
     config.post_capacity = 4;
-    config.io_buffer_length = 2;
+    config.io_buffer_length = config.io_buffer_length != 0 ? config.io_buffer_length : 2;
     config.frame_chunk = 96;
     config.report = report;
     if (reallocate == NULL) {
