@@ -39,7 +39,7 @@ struct sos_config {
     /* What only a program can say, not a configuration file: */
     const struct sos_policy *policy; /* NULL: strict priorities */
     uint32_t aging_us;      /* policy `aging`: wait after which a task rises; default 100,000 */
-    uint32_t post_capacity; /* signals posted and not yet taken; a power of two; default 64 */
+    uint32_t post_capacity; /* signals posted and not yet taken; a power of two from 2; default 64 */
     uint32_t frame_chunk;   /* bytes by which a task's frames grow; default 256 */
     void *memory;           /* take all memory from here and never from the kernel; 8-aligned */
     size_t memory_size;

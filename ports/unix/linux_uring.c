@@ -207,6 +207,12 @@ static void report_all(struct unix_kernel *kernel)
     uring->batch = batch;
 }
 
+static void collect_once(struct unix_kernel *kernel)
+{
+    check_entered(kernel, sos_ring_collect_(running(kernel)));
+    report_all(kernel);
+}
+
 /* ---- A descriptor for other loops */
 
 /*
@@ -321,10 +327,11 @@ static int watch(struct sos_kernel *face, int fd, unsigned events)
 }
 
 /* An armed request keeps the file open: its end must have come before the descriptor is closed,
- * or the peer would see no end of stream. One whose event is just on the way cannot be removed. */
+ * or the peer would see no end of stream. One whose event is just on the way cannot be removed,
+ * and a call brings 20 of those at most. */
 static void forget(struct unix_kernel *kernel, struct unix_fd *entry, int fd)
 {
-    enum { TRIES = 16 };
+    enum { TRIES = 1000 };
     if (entry->armed == 0)
         return;
     if (uring_of(kernel)->exported >= 0)
@@ -334,10 +341,7 @@ static void forget(struct unix_kernel *kernel, struct unix_fd *entry, int fd)
         for (enum purpose purpose = READ_ONCE; purpose <= EVERY_READ; purpose++)
             if ((entry->armed & 1u << purpose) != 0)
                 disarm_poll(ring, ticket(purpose, turn_of(entry, purpose), fd));
-        do {
-            check_entered(kernel, sos_ring_collect_(ring));
-            report_all(kernel);
-        } while (entry->armed != 0 && ring_rings(ring));
+        collect_once(kernel);
     }
 }
 
@@ -346,13 +350,17 @@ static void forget(struct unix_kernel *kernel, struct unix_fd *entry, int fd)
 static void collect(struct unix_kernel *kernel)
 {
     struct uring *uring = uring_of(kernel);
-    struct ring *ring = running(kernel);
     if (uring->exported >= 0)
         calm_exported(uring);
     do {
-        check_entered(kernel, sos_ring_collect_(ring));
-        report_all(kernel);
-    } while (uring->exported >= 0 && ring_rings(ring));
+        collect_once(kernel);
+    } while (uring->exported >= 0 && uring->batch != 0 && ring_rings(&uring->ring));
+    if (uring->batch == 0 && ring_rings(&uring->ring)) {
+        /* An event was collected before its bell was set, which Linux only clears with the next
+         * event: here it is. */
+        sos_unix_bell_ring_(kernel->bell);
+        collect_once(kernel);
+    }
 }
 
 static void arm_timer(struct uring *uring, uint64_t due)
@@ -448,17 +456,19 @@ static void wait(struct sos_kernel *face, sos *os, uint64_t until)
 static void end_requests(struct ring *ring)
 {
     struct io_uring_cqe completion;
+    unsigned taken;
     struct io_uring_sqe *request = sos_ring_prepare_(ring);
     request->opcode = IORING_OP_ASYNC_CANCEL;
     request->fd = -1;
     request->cancel_flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
     request->user_data = OTHER;
     do {
+        taken = 0;
         if (sos_ring_collect_(ring) != 0)
             return; /* on another thread: then later */
         while (ring_take(ring, &completion))
-            ;
-    } while (ring_rings(ring));
+            taken++;
+    } while (taken != 0);
 }
 
 static void close_uring(struct unix_kernel *kernel)

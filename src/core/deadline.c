@@ -38,9 +38,10 @@ static bool beaten(struct deadline *self)
         self->passed = task->os->pass;
         if (task->link.kind == SOS_RUNNABLE)
             sos_grant_(task, SOS_RESULT_);
+        task->link.kind |= SOS_KEPT_;
         return true;
     }
-    if (task->link.kind == (SOS_RESULT_ | SOS_GRANTED_))
+    if ((task->link.kind & SOS_KEPT_) != 0)
         return true;
     return task->link.kind != SOS_RUNNABLE && task->link.order == self->passed;
 }
@@ -85,6 +86,7 @@ bool sos_deadline_open_(sos_task *task, int64_t us)
     }
     struct deadline *self = (struct deadline *)(void *)frame;
     frame->resume = 1; /* it has something to undo from the start */
+    frame->flags |= SOS_GUARD_;
     if (us == SOS_FOREVER)
         return true;
     self->link.kind = SOS_DEADLINE_;

@@ -73,7 +73,9 @@ enum {
     SOS_EXPIRED_LINK_ = 0x42, /* the same, passed and not seen to: in os->expired */
     SOS_RECORD_ = 0x41,   /* the link of a struct sos_join */
 
-    /* With SOS_GRANTED_: a result that no deadline may take away; nothing can be given back. */
+    SOS_KEPT_ = 0x20, /* with SOS_GRANTED_: no deadline may take it away any more */
+
+    /* With SOS_GRANTED_: a result of which nothing can be given back. */
     SOS_RESULT_ = SOS_WAIT_SLEEP,
 
     /* in link.flags of a task */
@@ -88,6 +90,7 @@ enum {
 
     /* in frame.flags */
     SOS_CHUNK_ = 1,   /* the first frame in a chunk */
+    SOS_GUARD_ = 4,   /* a deadline: is returned through at once */
     SOS_EXPIRED_ = 2, /* a deadline that has passed: unwinding stops here */
 
     SOS_AWAITS_PER_STEP_ = 64,
@@ -459,6 +462,7 @@ HOT_INLINE_ void sos_resume_here_(sos *os, sos_task *task, int status, enum sos_
     else
         sos_ready_place_(os, task, why);
 }
+INTERNAL_ sos_op sos_complete_got_(sos_task *task, int status, unsigned kind, void *object);
 INTERNAL_ sos_op sos_complete_(sos_task *task, int status); /* an operation that need not wait */
 INTERNAL_ void sos_unregister_(sos_task *task); /* takes a task out of whatever it waits for */
 INTERNAL_ void sos_resume_(sos_task *task, int status, enum sos_place why);

@@ -134,8 +134,15 @@ static void answer_record(struct sos_link *record, int status)
     uint32_t pending = --waiter->link.count[1];
     if (!any && status >= 0 && pending != 0)
         return;
-    int result = any ? (int)(join - (struct sos_join *)waiter->link.object)
-                     : (status < 0 ? status : SOS_OK);
+    struct sos_join *joins = waiter->link.object;
+    int first = (int)(join - joins);
+    for (int index = (int)waiter->link.count[0] - 1; index >= 0; index--) { /* named twice */
+        if (joins[index].link.kind != SOS_RECORD_ || joins[index].task.pid != join->task.pid)
+            continue;
+        joins[index].status = status;
+        first = index < first ? index : first;
+    }
+    int result = any ? first : (status < 0 ? status : SOS_OK);
     unregister_several(waiter);
     sos_resume_(waiter, result, SOS_PLACE_FRONT);
 }
@@ -244,10 +251,10 @@ static int scope_outcome(const sos_task *parent, const struct sos_scope *scope)
 /* Called before the child's record goes; the child may be of no scope or of an outer one. */
 static void answer_scope(sos_task *parent, sos_task *child)
 {
-    if (child->status < 0)
-        child->link.flags |= SOS_REPORTED_;
     if (!sos_in_scope_(child, parent->link.object))
         return;
+    if (child->status < 0)
+        child->link.flags |= SOS_REPORTED_;
     parent->link.count[0]--;
     if (child->status >= 0 && parent->link.count[0] != 0)
         return;

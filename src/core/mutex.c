@@ -91,7 +91,7 @@ sos_op sos_mutex_lock(sos_task *task, struct sos_mutex *mutex)
         return sos_complete_(task, SOS_EDEADLK);
     if (mutex->owner == NULL) {
         own(mutex, task);
-        return sos_complete_(task, SOS_OK);
+        return sos_complete_got_(task, SOS_OK, SOS_WAIT_MUTEX, &mutex->waitable.waiters);
     }
     sos_waitable_wait_(task, &mutex->waitable, SOS_WAIT_MUTEX);
     waiter_changed(&mutex->waitable);
@@ -103,7 +103,6 @@ int sos_mutex_unlock(sos_task *task, struct sos_mutex *mutex)
     if (mutex->owner != task)
         return SOS_EPERM;
     hand_on(mutex);
-    if ((task->link.flags & SOS_DYING_) == 0)
-        sos_set_level_(task, level_of(task));
+    sos_set_level_(task, level_of(task));
     return SOS_OK;
 }

@@ -125,9 +125,19 @@ sos_op sos_queue_put(sos_task *task, struct sos_queue *queue, const void *item)
 sos_op sos_queue_get(sos_task *task, struct sos_queue *queue, void *item)
 {
     sos_check_running_(task);
-    int status = sos_queue_try_get(queue, item);
-    if (status != SOS_EAGAIN)
-        return sos_complete_(task, status);
+    if (queue->count != 0) {
+        take_first(queue, item);
+        sos_op op = sos_complete_got_(task, SOS_OK, SOS_WAIT_QUEUE_GET, &queue->readers.waiters);
+        if (op.outcome_ == SOS_DONE_) {
+            admit_writer(queue);
+        } else {
+            queue->claimed++;
+            task->link.out = item;
+        }
+        return op;
+    }
+    if (queue->closed)
+        return sos_complete_(task, SOS_EPIPE);
     sos_waitable_wait_(task, &queue->readers, SOS_WAIT_QUEUE_GET);
     task->link.out = item;
     return (sos_op){ SOS_SUSPENDED_ };

@@ -40,6 +40,10 @@ static inline bool function_ended(sos *os, sos_task *task, sos_frame *frame)
         sos_return_(task, SOS_OK); /* it ran to async_end without async_return */
     os->running = task;
     sos_frame_pop_(task);
+    while (task->frame != NULL && (task->frame->flags & SOS_GUARD_) != 0) {
+        task->frame->function(task, task->frame);
+        sos_frame_pop_(task);
+    }
     if (task->frame != NULL)
         return (task->link.flags & SOS_KILLED_) != 0 ||
                sos_complete_(task, task->status).outcome_ == SOS_DONE_;

@@ -26,7 +26,7 @@ static bool in_range(const struct sos_config *config)
 {
     return config->task_capacity >= 1 && config->task_capacity < NO_INDEX_ &&
            config->task_capacity <= INT32_MAX && config->priority_levels >= 2 &&
-           config->priority_levels <= SOS_LEVELS_MAX_ && config->post_capacity >= 1 &&
+           config->priority_levels <= SOS_LEVELS_MAX_ && config->post_capacity >= 2 &&
            config->post_capacity <= 1u << 20 &&
            (config->post_capacity & (config->post_capacity - 1)) == 0 &&
            config->frame_chunk < NO_INDEX_ / 2 && config->aging_us != 0 &&

@@ -20,7 +20,7 @@ sos_op sos_semaphore_take(sos_task *task, struct sos_semaphore *semaphore)
     sos_check_running_(task);
     if (semaphore->permits != 0) {
         semaphore->permits--;
-        return sos_complete_(task, SOS_OK);
+        return sos_complete_got_(task, SOS_OK, SOS_WAIT_SEMAPHORE, &semaphore->waitable.waiters);
     }
     sos_waitable_wait_(task, &semaphore->waitable, SOS_WAIT_SEMAPHORE);
     return (sos_op){ SOS_SUSPENDED_ };

@@ -135,7 +135,7 @@ sos_op sos_wait_signals(sos_task *task, uint32_t mask)
         return sos_complete_(task, SOS_EINVAL);
     if (latched != 0) {
         task->signals &= ~(latched & -latched);
-        return sos_complete_(task, __builtin_ctz(latched));
+        return sos_complete_got_(task, __builtin_ctz(latched), SOS_WAIT_SIGNAL, NULL);
     }
     sos_suspend_(task, SOS_WAIT_SIGNAL, NULL);
     task->link.mask = mask;

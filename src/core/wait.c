@@ -39,8 +39,18 @@ sos_op sos_complete_(sos_task *task, int status)
         return (sos_op){ SOS_DONE_ };
     sos_ready_remove_(os, task);
     sos_ready_place_(os, task, tired ? SOS_PLACE_YIELD : SOS_PLACE_OVERTAKEN);
-    sos_grant_(task, SOS_RESULT_); /* no deadline may take the result away any more */
+    sos_grant_(task, SOS_RESULT_ | SOS_KEPT_);
     return (sos_op){ SOS_SUSPENDED_ };
+}
+
+sos_op sos_complete_got_(sos_task *task, int status, unsigned kind, void *object)
+{
+    sos_op op = sos_complete_(task, status);
+    if (op.outcome_ == SOS_SUSPENDED_) {
+        task->link.kind = (uint8_t)(kind | SOS_GRANTED_ | SOS_KEPT_);
+        task->link.object = object;
+    }
+    return op;
 }
 
 static void end_grant(sos_task *task)
@@ -54,7 +64,7 @@ static void end_grant(sos_task *task)
 /* A wait that was satisfied but not yet seen by its task is undone: nothing may be lost. */
 static void give_back(sos_task *task)
 {
-    unsigned kind = task->link.kind & ~(unsigned)SOS_GRANTED_;
+    unsigned kind = task->link.kind & ~(unsigned)(SOS_GRANTED_ | SOS_KEPT_);
     end_grant(task);
     if (kind == SOS_WAIT_SIGNAL) {
         task->signals |= 1u << task->status;
@@ -66,7 +76,7 @@ static void give_back(sos_task *task)
 
 void sos_claim_(sos_task *task)
 {
-    unsigned kind = task->link.kind & ~(unsigned)SOS_GRANTED_;
+    unsigned kind = task->link.kind & ~(unsigned)(SOS_GRANTED_ | SOS_KEPT_);
     end_grant(task);
     if (kind == SOS_WAIT_QUEUE_GET) {
         struct sos_waitable *waitable = sos_waitable_of_(&task->link);
@@ -92,9 +102,10 @@ void sos_unregister_(sos_task *task)
         sos_timer_cancel_(os, link);
     else if (kind == SOS_WAIT_JOIN_ALL || kind == SOS_WAIT_JOIN_ANY)
         os->joins->unregister(task);
-    link->kind = SOS_RUNNABLE;
+    link->kind = SOS_WAIT_SLEEP; /* runnable, but in no queue yet: levels may change below */
     if (kind == SOS_WAIT_MUTEX)
         os->inheritance->waiter_changed(sos_waitable_of_(link));
+    link->kind = SOS_RUNNABLE;
 }
 
 void sos_resume_(sos_task *task, int status, enum sos_place why)

@@ -5,15 +5,20 @@
  */
 #include "internal.h"
 
+static bool later(const struct sos_link *a, const struct sos_link *b)
+{
+    return a->level != b->level ? a->level > b->level : (int32_t)(a->order - b->order) > 0;
+}
+
 void sos_waitable_sort_in_(struct sos_waitable *waitable, struct sos_link *link)
 {
     struct sos_link *first = waitable->waiters;
-    if (first == NULL || first->prev->level <= link->level) {
+    if (first == NULL || !later(first->prev, link)) {
         sos_list_append_(&waitable->waiters, link);
         return;
     }
     struct sos_link *place = first; /* before the first that is less urgent */
-    while (place->level <= link->level)
+    while (!later(place, link))
         place = place->next;
     sos_list_append_(&place, link);
     if (place == first)
@@ -23,6 +28,7 @@ void sos_waitable_sort_in_(struct sos_waitable *waitable, struct sos_link *link)
 void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable, enum sos_wait kind)
 {
     sos_suspend_(task, kind, &waitable->waiters);
+    task->link.order = task->os->arm_order++;
     sos_waitable_sort_in_(waitable, &task->link);
 }
 
