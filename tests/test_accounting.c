@@ -24,7 +24,7 @@ async_fn(laborer)
 
 static sos_handle labor(const char *name, int level, uint32_t us, int rounds, int64_t rest)
 {
-    return sos_fork(world.os, laborer, sos_opt(.priority = (uint8_t)level, .name = name), .us = us,
+    return sos_fork(world.os, laborer, sos_opt(.priority = level, .name = name), .us = us,
                     .rounds = rounds, .rest = rest);
 }
 

@@ -31,7 +31,7 @@ async_fn(waiter)
 
 static sos_handle wait_as(const char *name, int level)
 {
-    return sos_fork(world.os, waiter, sos_opt(.priority = (uint8_t)level, .name = name));
+    return sos_fork(world.os, waiter, sos_opt(.priority = level, .name = name));
 }
 
 static void all_go_on_together_by_urgency_then_age(void)

@@ -55,7 +55,7 @@ async_fn(user)
 static sos_handle use(const char *name, int level, const struct user *how)
 {
     struct user frame = *how;
-    struct sos_start start = sos_start(user, sos_opt(.priority = (uint8_t)level, .name = name));
+    struct sos_start start = sos_start(user, sos_opt(.priority = level, .name = name));
     sos_handle handle;
     start.frame = &frame;
     CHECK_INT(sos_fork_list(world.os, &start, 1, &handle), SOS_OK);

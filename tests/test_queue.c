@@ -61,13 +61,13 @@ async_fn(getter)
 
 static sos_handle put(const char *name, int level, struct putter how)
 {
-    return sos_fork(world.os, putter, sos_opt(.priority = (uint8_t)level, .name = name),
+    return sos_fork(world.os, putter, sos_opt(.priority = level, .name = name),
                     .item = how.item, .count = how.count, .pause = how.pause, .within = how.within);
 }
 
 static sos_handle get(const char *name, int level, struct getter how)
 {
-    return sos_fork(world.os, getter, sos_opt(.priority = (uint8_t)level, .name = name),
+    return sos_fork(world.os, getter, sos_opt(.priority = level, .name = name),
                     .count = how.count, .pause = how.pause, .within = how.within);
 }
 
@@ -130,8 +130,8 @@ static void the_most_urgent_waiter_is_served_first_then_the_oldest(void)
     PUT("a", 1, .item = 11, .count = 1);
     settle();
     GET("g", 9, .count = 4, .pause = 1);
-    world_run(SOS_OK, "1 a put 11: OK\n1 g got 0\n2 c1 put 31: OK\n2 g got 11\n3 c2 put 32: OK\n"
-                      "3 g got 31\n4 g got 32\n");
+    world_run(SOS_OK, "1 g got 0\n1 a put 11: OK\n2 g got 11\n2 c1 put 31: OK\n3 g got 31\n"
+                      "3 c2 put 32: OK\n4 g got 32\n");
     world_close();
 }
 

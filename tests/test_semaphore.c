@@ -35,7 +35,7 @@ async_fn(taker)
 
 static sos_handle take(const char *name, int level, struct taker how)
 {
-    return sos_fork(world.os, taker, sos_opt(.priority = (uint8_t)level, .name = name),
+    return sos_fork(world.os, taker, sos_opt(.priority = level, .name = name),
                     .within = how.within, .keeps = how.keeps, .gives = how.gives);
 }
 

@@ -26,7 +26,7 @@
 #include "smallos/task.h"
 
 /* Declares or opens the definition of the async function `name` with its frame `struct name`. */
-#define async_fn(name) int name(sos_task *task, void *frame_)
+#define async_fn(name) SOS_MUST_USE int name(sos_task *task, void *frame_)
 
 /* The first statement of the body. */
 #define async_begin(name)                                                                          \
@@ -124,8 +124,8 @@
  * the operation had begun has been unwound then. SOS_EINVAL: negative; SOS_ENOMEM.
  */
 #define sos_within(task, us, ...)                                                                  \
-    (sos_deadline_open_((task), (us)) ? sos_deadline_pass_((task), (__VA_ARGS__))                  \
-                                      : sos_deadline_failed_())
+    sos_deadline_pass_((task), sos_deadline_open_((task), (us)) ? (__VA_ARGS__)                    \
+                                                                : (sos_op){ SOS_REFUSED_ })
 
 #define SOS_FRAME_SIZE_(name)                                                                      \
     ((uint32_t)((sizeof(struct name) + 3u) & ~(size_t)3u) |                                        \

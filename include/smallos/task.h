@@ -39,6 +39,7 @@ enum {
     SOS_CALLED_ = 2,
     SOS_AGAIN_ = 3,
     SOS_YIELDED_ = 4,
+    SOS_REFUSED_ = 5, /* a deadline that could not be opened */
     SOS_RESUME_UNWIND_ = 0xFFFF,
     SOS_RESUME_REFUSED_ = 0xFFFE
 };
@@ -78,8 +79,8 @@ typedef struct sos_frame {
 
 /*
  * The node by which a task stands in a ready queue, a wait queue or the timers, and by which a
- * deadline stands in the timers. Public only so that queues and joins can be declared by value. Bytes come first: short
- * instructions of small CPUs reach only so far.
+ * deadline stands in the timers. Public only so that queues and joins can be declared by value. The
+ * bytes come first: short instructions of small CPUs reach only so far.
  */
 struct sos_link {
     uint8_t kind;     /* enum sos_wait, possibly with SOS_GRANTED_ */
@@ -129,13 +130,12 @@ typedef void (*sos_signal_handler)(sos_task *task, int signal, void *context);
 /* How to start a task. Zero means the default, in every field. */
 struct sos_options {
     char reserved_;
-    uint8_t priority;    /* 1 to priority_levels - 1; 0: the parent's (a fork: refused) */
     bool watcher;        /* does not keep the runtime running */
     bool detached;       /* nobody will join it: its record goes when it ends */
     bool external;       /* others post to it (sos_post): its signal waits count as I/O */
-    uint16_t frame_room; /* bytes to set aside for nested calls beside the first frame */
+    int priority;        /* 1 to priority_levels - 1; 0: the parent's (a fork: refused) */
+    uint32_t frame_room; /* bytes to set aside for nested calls beside the first frame */
     uint32_t due_us;     /* policy `edf`: wants the CPU within this after a wake-up */
-    uint32_t padding_;   /* no holes: the struct is then written in whole words */
     const char *name;    /* not copied, must live as long as the task; NULL: the function's name */
     sos_signal_handler on_signal; /* NULL: none */
     void *context;                /* for on_signal */
@@ -290,12 +290,12 @@ int sos_result(sos *os, sos_handle target, int *result);
 
 /* ---- Internal, called by the macros of smallos/async.h */
 
-sos_op sos_call_(sos_task *task, sos_async_function function, const void *frame, uint32_t size);
+SOS_MUST_USE sos_op sos_call_(sos_task *task, sos_async_function function, const void *frame,
+                              uint32_t size);
 sos_handle sos_spawn_(sos_task *parent, const struct sos_start *start);
 sos_handle sos_fork_(sos *os, const struct sos_start *start);
 bool sos_deadline_open_(sos_task *task, int64_t us);
-sos_op sos_deadline_pass_(sos_task *task, sos_op op);
-sos_op sos_deadline_failed_(void);
+SOS_MUST_USE sos_op sos_deadline_pass_(sos_task *task, sos_op op);
 void sos_return_(sos_task *task, int status);
 SOS_NORETURN void sos_trap_(sos_task *task, const char *function, int line);
 

@@ -97,14 +97,11 @@ bool sos_deadline_open_(sos_task *task, int64_t us)
 
 sos_op sos_deadline_pass_(sos_task *task, sos_op op)
 {
+    if (op.outcome_ == SOS_REFUSED_)
+        return sos_complete_(task, task->status);
     if (op.outcome_ == SOS_DONE_) {
         deadline(task, task->frame);
         sos_frame_pop_(task);
     }
     return op;
-}
-
-sos_op sos_deadline_failed_(void)
-{
-    return (sos_op){ SOS_DONE_ };
 }

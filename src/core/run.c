@@ -121,12 +121,14 @@ static inline bool undisturbed(const sos *os)
 
 /*
  * Tasks that were added together often lie at equal distances: then the one after the next few is
- * in the cache when its turn comes. A wrong guess costs nothing.
+ * in the cache when its turn comes. A wrong guess costs nothing; where there is no cache it would.
  */
 static inline void prefetch_beyond(const sos_task *task, const sos_task *next)
 {
     uintptr_t distance = (uintptr_t)next - (uintptr_t)task;
     uintptr_t guess = (uintptr_t)next + 4 * distance;
+    if (!SOS_LINK_LAST_)
+        return;
     __builtin_prefetch((const void *)(guess + offsetof(sos_task, link.next)));
     __builtin_prefetch((const void *)(guess + sizeof(sos_task)));
 }

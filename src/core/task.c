@@ -158,12 +158,12 @@ HOT_INLINE_ void fill(sos *os, sos_task *task, const struct sos_start *what, siz
 HOT_INLINE_ int add(sos *os, sos_task *parent, const struct sos_start *what, sos_task **added)
 {
     const struct sos_options *options = &what->options;
-    unsigned priority = options->priority;
+    unsigned priority = (unsigned)options->priority;
     uint32_t size = (uint32_t)what->size & ~1u;
     uint32_t room = (options->frame_room + 7u) & ~7u;
     if (priority == 0 && parent != NULL)
         priority = parent->link.priority;
-    if (priority - 1 >= os->config.priority_levels - 1 || size > 4u * UINT16_MAX ||
+    if (priority - 1 >= os->config.priority_levels - 1 || size > 4u * UINT16_MAX || options->frame_room >= NO_INDEX_ / 2 ||
         size + room >= NO_INDEX_)
         return SOS_EINVAL;
     if (os->task_count >= os->config.task_capacity)

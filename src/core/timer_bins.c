@@ -149,10 +149,10 @@ static struct sos_link *next_of(struct bin *bin)
         if (link == NULL)
             continue;
         *list = link->next;
-        const char *next = (const char *)link->next; /* of a task, usually: all of it */
-        __builtin_prefetch(next - offsetof(sos_task, link));
-        __builtin_prefetch(next);
-        __builtin_prefetch(next + sizeof *link + sizeof(sos_frame));
+        uintptr_t next = (uintptr_t)link->next; /* of a task, usually: all of it */
+        __builtin_prefetch((const void *)(next - offsetof(sos_task, link)));
+        __builtin_prefetch((const void *)next);
+        __builtin_prefetch((const void *)(next + sizeof *link + sizeof(sos_frame)));
         return link;
     }
     return NULL;

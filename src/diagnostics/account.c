@@ -53,6 +53,17 @@ static void report_starved(sos *os, uint64_t now)
     }
 }
 
+/* The task may be gone after its step, so it is looked at before. */
+static void limited_step(sos *os, sos_task *task, uint64_t start)
+{
+    struct sos_report what = { .kind = SOS_REPORT_LONG_STEP };
+    sos_inspect(os, sos_handle_of_(task), &what.task);
+    sos_step_(os, task);
+    what.us = (clock_ns(os) - start) / 1000;
+    if (what.us > os->step_limit_us)
+        sos_tell_what_(os, &what);
+}
+
 static void measured_step(sos *os, sos_task *task)
 {
     sos_handle handle = sos_handle_of_(task);
@@ -60,11 +71,12 @@ static void measured_step(sos *os, sos_task *task)
     uint64_t start = clock_ns(os);
     if (measured != NULL)
         max(&measured->account.longest_wakeup_ns, start - measured->runnable_since);
-    sos_step_(os, task);
+    if (os->step_limit_us != 0)
+        limited_step(os, task, start);
+    else
+        sos_step_(os, task);
     uint64_t end = clock_ns(os);
     bool there = sos_lookup_(os, handle) == task;
-    if (os->step_limit_us != 0 && there && end - start > (uint64_t)os->step_limit_us * 1000)
-        sos_tell_(task, SOS_REPORT_LONG_STEP, (end - start) / 1000);
     if (measured == NULL || measured != &os->accounting->tasks[handle.pid])
         return;
     measured->account.steps++;

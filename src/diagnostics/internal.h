@@ -7,5 +7,6 @@
 
 /* To the program's reporter or, as text, to the console. */
 INTERNAL_ void sos_tell_(const sos_task *task, enum sos_report_kind kind, uint64_t us);
+INTERNAL_ void sos_tell_what_(sos *os, const struct sos_report *what);
 
 #endif

@@ -88,15 +88,19 @@ size_t sos_report_text(const struct sos_report *report, char *memory, size_t siz
 
 void sos_tell_(const sos_task *task, enum sos_report_kind kind, uint64_t us)
 {
-    sos *os = task->os;
     struct sos_report what = { .kind = kind, .us = us };
-    sos_inspect(os, sos_handle_of_(task), &what.task);
+    sos_inspect(task->os, sos_handle_of_(task), &what.task);
+    sos_tell_what_(task->os, &what);
+}
+
+void sos_tell_what_(sos *os, const struct sos_report *what)
+{
     if (os->config.report != NULL) {
-        os->config.report(os->config.report_context, &what);
+        os->config.report(os->config.report_context, what);
         return;
     }
     char line[160];
-    size_t length = sos_report_text(&what, line, sizeof line - 1);
+    size_t length = sos_report_text(what, line, sizeof line - 1);
     line[length++] = '\n';
     if (os->kernel->write != NULL)
         os->kernel->write(os->kernel, SOS_CHANNEL_REPORT, line, length);
