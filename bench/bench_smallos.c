@@ -513,7 +513,7 @@ static int compare(const void *a, const void *b)
 
 static void bench_wake(const char *name, const struct sos_start *urgent, void *(*other)(void *))
 {
-    pthread_t thread;
+    pthread_t thread = pthread_self(); /* or that of `other` */
     wake.by_timer = other == NULL;
     check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, wake.ends) == 0, "socketpair");
     check(sos_fork_list(os, urgent, 1, NULL) == SOS_OK, "sos_fork_list");

@@ -238,7 +238,7 @@ static void a_killed_writer_has_put_nothing(void)
     settle();
     CHECK_INT(sos_kill(world.os, victim), SOS_OK);
     GET("g", 3, .count = 2);
-    world_run(SOS_OK, "0 p put 3: OK\n0 g got 1\n0 g got 3\n");
+    world_run(SOS_OK, "0 g got 1\n0 p put 3: OK\n0 g got 3\n");
     world_close();
 }
 

@@ -17,7 +17,6 @@ enum { AT_ONCE = 512, LOOK_US = 10 };
 
 struct set {
     int fd;
-    bool coarse; /* this kernel has no epoll_pwait2 */
     struct epoll_event events[AT_ONCE];
 };
 
@@ -113,20 +112,21 @@ static void report_all(struct unix_kernel *kernel, int count)
             report(kernel, &set->events[index]);
 }
 
-/* Returns like epoll_wait(). */
+/* Returns like epoll_wait(). Before Linux 5.11 there are whole milliseconds only. */
 static int sleep_until(struct set *set, uint64_t until)
 {
     if (until == SOS_NEVER)
         return epoll_wait(set->fd, set->events, AT_ONCE, -1);
+    static atomic_bool coarse;
     uint64_t now = sos_unix_now_();
     uint64_t left = until > now ? until - now : 0;
-    if (!set->coarse) {
+    if (!atomic_load_explicit(&coarse, memory_order_relaxed)) {
         struct timespec time;
         unix_timespec(&time, left);
         int count = epoll_pwait2(set->fd, set->events, AT_ONCE, &time, NULL);
         if (count >= 0 || (errno != ENOSYS && errno != EPERM))
             return count;
-        set->coarse = true;
+        atomic_store(&coarse, true);
     }
     uint64_t left_ms = (left + 999) / 1000;
     return epoll_wait(set->fd, set->events, AT_ONCE, left_ms < INT_MAX ? (int)left_ms : INT_MAX);
@@ -170,7 +170,6 @@ static int open_set(struct unix_kernel *kernel)
     if (set == NULL)
         return SOS_ENOMEM;
     kernel->state = set;
-    set->coarse = false;
     set->fd = epoll_create1(EPOLL_CLOEXEC);
     if (set->fd < 0 || epoll_ctl(set->fd, EPOLL_CTL_ADD, kernel->bell[0], &bell) != 0) {
         int status = sos_unix_error_(errno);

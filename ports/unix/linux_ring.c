@@ -100,11 +100,9 @@ int sos_ring_open_(struct ring *ring)
 /* The thread that enables a ring becomes the one that may enter it. */
 int sos_ring_enable_(struct ring *ring)
 {
-    if (ring->enabled)
-        return 0;
     if (ring_register(ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
         return errno;
-    ring->enabled = true;
+    ring->thread = sos_unix_thread_();
     struct io_uring_rsrc_update index = { .offset = UINT32_MAX, .data = (uint32_t)ring->fd };
     if (ring_register(ring, IORING_REGISTER_RING_FDS, &index, 1) == 1) {
         ring->entered = (int)index.offset;
@@ -113,9 +111,14 @@ int sos_ring_enable_(struct ring *ring)
     return 0;
 }
 
+bool sos_ring_is_ours_(const struct ring *ring)
+{
+    return ring->thread == 0 || ring->thread == sos_unix_thread_();
+}
+
 void sos_ring_close_(struct ring *ring)
 {
-    if (ring->enter_flags != 0) {
+    if (ring->enter_flags != 0 && sos_ring_is_ours_(ring)) {
         struct io_uring_rsrc_update index = { .offset = (uint32_t)ring->entered };
         ring_register(ring, IORING_UNREGISTER_RING_FDS, &index, 1);
     }

@@ -17,7 +17,7 @@ struct ring {
     int fd;
     int entered; /* what io_uring_enter() takes: fd, or its index once registered */
     unsigned enter_flags;
-    bool enabled;           /* runs, on the thread that enabled it */
+    uintptr_t thread;       /* that enabled it: no other may enter it; 0: none yet */
     bool relative;          /* this kernel takes no absolute time to wait until */
     unsigned tail, pending; /* submissions prepared, and how many of them not handed over */
 
@@ -61,6 +61,9 @@ static inline bool ring_take(struct ring *ring, struct io_uring_cqe *completion)
     __atomic_store_n(ring->complete_head, head + 1, __ATOMIC_RELEASE);
     return true;
 }
+
+/* True on the thread that runs it, or may be the first to do so. */
+bool sos_ring_is_ours_(const struct ring *ring);
 
 static inline bool ring_rings(const struct ring *ring)
 {

@@ -65,23 +65,19 @@ static uint64_t ticket(enum purpose purpose, uint16_t turn, int fd)
 
 static void arm_bell(struct unix_kernel *kernel);
 
-/* The runtime's thread is the one that comes here first. */
+/* The runtime's thread is the one that comes here first. The ring's index would lead another one
+ * to a ring of its own, or to none. */
 static struct ring *running(struct unix_kernel *kernel)
 {
     struct ring *ring = &uring_of(kernel)->ring;
-    if (!ring->enabled) {
-        int number = sos_ring_enable_(ring);
-        if (number != 0)
+    if (ring->thread == 0) {
+        if (sos_ring_enable_(ring) != 0)
             kernel->face.panic(&kernel->face, "smallOS: io_uring cannot be enabled");
         arm_bell(kernel);
+    } else if (!sos_ring_is_ours_(ring)) {
+        kernel->face.panic(&kernel->face, "smallOS: this kernel belongs to another thread");
     }
     return ring;
-}
-
-static void check_entered(struct unix_kernel *kernel, int number)
-{
-    if (number == EEXIST)
-        kernel->face.panic(&kernel->face, "smallOS: the kernel was run by another thread before");
 }
 
 /* ---- Arming */
@@ -209,7 +205,7 @@ static void report_all(struct unix_kernel *kernel)
 
 static void collect_once(struct unix_kernel *kernel)
 {
-    check_entered(kernel, sos_ring_collect_(running(kernel)));
+    sos_ring_collect_(running(kernel));
     report_all(kernel);
 }
 
@@ -284,7 +280,6 @@ static int submit_watch(struct unix_kernel *kernel, struct unix_fd *entry, int f
     struct io_uring_cqe completion;
     int result = 0;
     int number = sos_ring_submit_(ring);
-    check_entered(kernel, number);
     if (number != 0)
         sos_unix_bell_ring_(kernel->bell); /* handed over by the next look */
     while (ring_take(ring, &completion)) {
@@ -332,8 +327,8 @@ static int watch(struct sos_kernel *face, int fd, unsigned events)
 static void forget(struct unix_kernel *kernel, struct unix_fd *entry, int fd)
 {
     enum { TRIES = 1000 };
-    if (entry->armed == 0)
-        return;
+    if (entry->armed == 0 || !sos_ring_is_ours_(&uring_of(kernel)->ring))
+        return; /* what a thread has armed ends with the thread */
     if (uring_of(kernel)->exported >= 0)
         epoll_ctl(uring_of(kernel)->exported, EPOLL_CTL_DEL, fd, NULL);
     struct ring *ring = running(kernel);
@@ -443,7 +438,7 @@ static void wait(struct sos_kernel *face, sos *os, uint64_t until)
     struct uring *uring = uring_of(kernel);
     if (!unix_begin_wait(kernel, os))
         return;
-    check_entered(kernel, sos_ring_wait_(running(kernel), until));
+    sos_ring_wait_(running(kernel), until);
     report_all(kernel);
     uring->looks = 0;
     uring->looked = 0;
@@ -465,7 +460,7 @@ static void end_requests(struct ring *ring)
     do {
         taken = 0;
         if (sos_ring_collect_(ring) != 0)
-            return; /* on another thread: then later */
+            return;
         while (ring_take(ring, &completion))
             taken++;
     } while (taken != 0);
@@ -474,7 +469,7 @@ static void end_requests(struct ring *ring)
 static void close_uring(struct unix_kernel *kernel)
 {
     struct uring *uring = uring_of(kernel);
-    if (uring->ring.enabled)
+    if (uring->ring.thread != 0 && sos_ring_is_ours_(&uring->ring))
         end_requests(&uring->ring);
     sos_ring_close_(&uring->ring);
     if (uring->exported >= 0) {

@@ -128,12 +128,20 @@ static void wake(struct sos_kernel *kernel)
     sos_unix_bell_ring_(unix_of(kernel)->bell);
 }
 
-/* Every thread has its own, at its own address, whatever a pthread_t is. */
+/* Never given to a second thread, as a pthread_t is. */
+uintptr_t sos_unix_thread_(void)
+{
+    static atomic_uintptr_t last;
+    static _Thread_local uintptr_t number;
+    if (number == 0)
+        number = atomic_fetch_add(&last, 1) + 1;
+    return number;
+}
+
 static uintptr_t thread(struct sos_kernel *kernel)
 {
-    static _Thread_local char mark;
     (void)kernel;
-    return (uintptr_t)&mark;
+    return sos_unix_thread_();
 }
 
 static void *reallocate(struct sos_kernel *kernel, void *old, size_t old_size, size_t size)

@@ -100,6 +100,7 @@ int sos_unix_poll_until_(struct pollfd *list, size_t count, uint64_t until);
 /* ---- unix.c */
 int sos_unix_error_(int number);
 uint64_t sos_unix_now_(void);
+uintptr_t sos_unix_thread_(void);
 
 /* ---- unix_fd.c */
 struct unix_fd *sos_unix_fd_add_(struct unix_kernel *kernel, int fd);

@@ -83,7 +83,7 @@ void sos_return_(sos_task *task, int status)
         frame->function(task, frame); /* traps: async_return in async_finally */
     }
     if (UNLIKELY_(frame->scope != 0))
-        sos_scope_end_(task, sos_frame_scope_(frame));
+        task->os->scope_end(task, sos_frame_scope_(frame));
     frame->scope = 0;
     task->status = status;
     task->os->running = NULL; /* what follows is the async_finally part: it may not await */

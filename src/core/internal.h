@@ -201,7 +201,6 @@ struct sos_pool_ {
     size_t bump_left;
     struct sos_chunk_ *chunks;
     size_t next_chunk;
-    struct sos_free_block_ *classes[SOS_POOL_CLASSES_];
 };
 
 /* How the core tells what went wrong: src/diagnostics, where the kernel names them. */
@@ -214,6 +213,7 @@ struct sos_diagnostics_type {
 struct sos_output_;
 struct sos_accounting_;
 
+/* What is used most comes first, within reach of short instructions where pointers are small. */
 struct sos {
     /* One word, read before every step; each byte is written by one side with a plain store. */
     union {
@@ -230,6 +230,7 @@ struct sos {
     bool active; /* sos_run or sos_run_once is on the stack */
     uint8_t asleep;
     uint8_t stop;
+    bool fixed;          /* all memory is config.memory */
     bool clients_filled; /* the defaults of config.client_defaults */
     uint32_t ready_bits; /* level n: bit 31 - n; levels from 32 on: ready_more */
     const volatile uint32_t *doorbell;
@@ -243,20 +244,22 @@ struct sos {
     uint32_t task_count;   /* records */
     uint32_t next_pid, lap;
     uint32_t live, live_watchers; /* not beside task_count: they are not written together */
-    uint32_t last_search; /* mark of the last search for circular joins */
     uint32_t outside; /* tasks that something outside can wake */
     uint32_t grants;
 
     struct sos_link *heap; /* timers */
     void *bins;
-    uint32_t timer_count, arm_order;
+    uint32_t timer_count;
+
+    struct sos_link *dying; /* stack of tasks being unwound, by link.next */
+    sos_task *killed;       /* the running task that was killed */
+    struct sos_pool_ pool;
+    struct sos_config config;
 
     struct sos_link *expired; /* deadlines that passed in this pass */
     struct sos_link *batch;   /* woken in this collection, oldest first; circular */
-    struct sos_link *dying;   /* stack of tasks being unwound, by link.next */
-    sos_task *killed;         /* the running task that was killed */
-    struct sos_config config;
-
+    uint32_t arm_order;
+    uint32_t last_search; /* mark of the last search for circular joins */
     struct sos_post_ *posts;
     uint32_t post_head, post_tail;
 
@@ -264,6 +267,7 @@ struct sos {
     const struct sos_inheritance_ *inheritance;
     const struct sos_joins_ *joins;
     void (*child_ended)(sos_task *parent, sos_task *child); /* waits for a scope */
+    void (*scope_end)(sos_task *parent, const struct sos_scope *scope);
     void (*expire)(sos *os);
     void (*take_posts)(sos *os);
     void (*step)(sos *os, sos_task *task); /* when attention.mode is set */
@@ -278,7 +282,7 @@ struct sos {
     uint32_t step_limit_us;
     uintptr_t thread;
     uint64_t aging_next;
-    struct sos_pool_ pool;
+    struct sos_free_block_ *blocks[SOS_POOL_CLASSES_]; /* given back, by size */
     uint32_t ready_more[SOS_LEVELS_MAX_ / 32]; /* [0] is not used */
     struct sos_link *ready[];                  /* by level: the front task; circular */
 };
@@ -307,10 +311,10 @@ static inline void *sos_take_(sos *os, size_t size)
     size_t index = (size - 1) / SOS_POOL_UNIT_;
     struct sos_free_block_ *block = NULL;
     if (LIKELY_(index < SOS_POOL_CLASSES_))
-        block = os->pool.classes[index];
+        block = os->blocks[index];
     if (UNLIKELY_(block == NULL))
         return sos_take_new_(os, size);
-    os->pool.classes[index] = block->next;
+    os->blocks[index] = block->next;
     os->pool.use.used += (index + 1) * SOS_POOL_UNIT_;
     return block;
 }
@@ -324,8 +328,8 @@ static inline void sos_give_(sos *os, void *memory, size_t size)
         sos_give_large_(os, memory, size);
         return;
     }
-    block->next = os->pool.classes[index];
-    os->pool.classes[index] = block;
+    block->next = os->blocks[index];
+    os->blocks[index] = block;
     os->pool.use.used -= (index + 1) * SOS_POOL_UNIT_;
 }
 
@@ -404,8 +408,15 @@ static inline void sos_ready_place_(sos *os, sos_task *task, enum sos_place why)
         sos_ready_place_with_care_(os, task, why);
 }
 
-INTERNAL_ sos_task *sos_ready_pick_(const sos *os);
-INTERNAL_ bool sos_ready_above_(const sos *os, unsigned level); /* something more urgent is runnable */
+INTERNAL_ unsigned sos_ready_level_above_31_(const sos *os);
+
+/* The most urgent level that has a runnable task; SOS_LEVELS_MAX_: none has. */
+static inline unsigned sos_ready_level_(const sos *os)
+{
+    if (LIKELY_(os->ready_bits != 0))
+        return (unsigned)__builtin_clz(os->ready_bits);
+    return sos_ready_level_above_31_(os);
+}
 
 /* ---- wait.c */
 /* The signal waits of external tasks and waits for I/O can be ended by something outside. */
@@ -539,7 +550,6 @@ INTERNAL_ sos_task *sos_child_after_(const sos_task *parent, const sos_task *chi
 
 /* ---- unwind.c */
 INTERNAL_ void sos_unwind_(sos_task *task); /* to the bottom if SOS_KILLED_, else to an expired deadline */
-INTERNAL_ void sos_scope_end_(sos_task *parent, const struct sos_scope *scope);
 INTERNAL_ struct sos_scope *sos_frame_scope_(sos_frame *frame);
 INTERNAL_ bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope);
 INTERNAL_ void sos_kill_task_(sos_task *task, bool tree);

@@ -77,68 +77,62 @@ int sos_try_write(sos *os, int fd, const void *bytes, size_t size)
 struct transfer {
     sos_frame frame;
     int fd;
+    enum sos_wait kind; /* for which readiness it waits */
     unsigned char *bytes;
     size_t size, done;
-    int result;
+    int status;
 };
 
-static int read_on(sos_task *task, void *frame_);
-static int write_on(sos_task *task, void *frame_);
+/* As far as it goes without waiting: a read ends with the first bytes, a write with the last. */
+static int go_on(sos *os, struct transfer *transfer)
+{
+    int count = 0;
+    if (transfer->kind == SOS_WAIT_READABLE)
+        return sos_try_read(os, transfer->fd, transfer->bytes, transfer->size);
+    do {
+        transfer->done += (size_t)count;
+        count = sos_try_write(os, transfer->fd, transfer->bytes + transfer->done,
+                              transfer->size - transfer->done);
+        if (count < 0)
+            return count;
+    } while (transfer->done + (size_t)count < transfer->size);
+    return (int)transfer->size;
+}
 
-static async_fn(read_on)
+static int transfer(sos_task *task, void *frame_);
+
+static async_fn(transfer)
 {
     async_begin(transfer);
     for (;;) {
-        try_await(wait_ready(task, self->fd, SOS_WAIT_READABLE, SOS_AFTER_EAGAIN));
-        self->result = sos_try_read(sos_of(task), self->fd, self->bytes, self->size);
-        if (self->result != SOS_EAGAIN)
-            async_return(self->result);
+        try_await(wait_ready(task, self->fd, self->kind, SOS_AFTER_EAGAIN));
+        self->status = go_on(sos_of(task), self);
+        if (self->status != SOS_EAGAIN)
+            async_return(self->status);
     }
     async_end;
 }
 
-static async_fn(write_on)
+static sos_op begin_transfer(sos_task *task, int fd, const void *bytes, size_t size,
+                             enum sos_wait kind)
 {
-    async_begin(transfer);
-    while (self->done < self->size) {
-        self->result = sos_try_write(sos_of(task), self->fd, self->bytes + self->done,
-                                     self->size - self->done);
-        if (self->result >= 0)
-            self->done += (size_t)self->result;
-        else if (self->result != SOS_EAGAIN)
-            async_return(self->result);
-        else
-            try_await(wait_ready(task, self->fd, SOS_WAIT_WRITABLE, SOS_AFTER_EAGAIN));
-    }
-    async_return((int)self->done);
-    async_end;
-}
-
-static sos_op go_on(sos_task *task, sos_async_function function, struct transfer transfer)
-{
-    return sos_call_(task, function, &transfer, SOS_FRAME_SIZE_(transfer));
+    struct transfer first = { .fd = fd, .kind = kind, .size = size };
+    first.bytes = (unsigned char *)(uintptr_t)bytes; /* of a write: only read from */
+    sos_check_running_(task);
+    if (size > INT_MAX || (bytes == NULL && size != 0))
+        return sos_complete_(task, SOS_EINVAL);
+    int status = go_on(task->os, &first);
+    if (status != SOS_EAGAIN)
+        return sos_complete_(task, status);
+    return sos_call_(task, transfer, &first, SOS_FRAME_SIZE_(transfer));
 }
 
 sos_op sos_read(sos_task *task, int fd, void *bytes, size_t size)
 {
-    sos_check_running_(task);
-    if (size > INT_MAX || (bytes == NULL && size != 0))
-        return sos_complete_(task, SOS_EINVAL);
-    int got = sos_try_read(task->os, fd, bytes, size);
-    if (got != SOS_EAGAIN)
-        return sos_complete_(task, got);
-    return go_on(task, read_on, (struct transfer){ .fd = fd, .bytes = bytes, .size = size });
+    return begin_transfer(task, fd, bytes, size, SOS_WAIT_READABLE);
 }
 
 sos_op sos_write(sos_task *task, int fd, const void *bytes, size_t size)
 {
-    sos_check_running_(task);
-    if (size > INT_MAX || (bytes == NULL && size != 0))
-        return sos_complete_(task, SOS_EINVAL);
-    int put = sos_try_write(task->os, fd, bytes, size);
-    if (put == (int)size || (put < 0 && put != SOS_EAGAIN))
-        return sos_complete_(task, put);
-    struct transfer rest = { .fd = fd, .size = size, .done = put > 0 ? (size_t)put : 0 };
-    rest.bytes = (unsigned char *)(uintptr_t)bytes; /* only read from */
-    return go_on(task, write_on, rest);
+    return begin_transfer(task, fd, bytes, size, SOS_WAIT_WRITABLE);
 }

@@ -230,22 +230,22 @@ sos_op sos_join_any(sos_task *task, struct sos_join *joins, size_t count)
 
 /* ---- Scopes */
 
-/* What the wait for a scope ends in; SOS_EAGAIN: children still run. */
-static int scope_outcome(const sos_task *parent, const struct sos_scope *scope)
+/* What the wait for a scope ends in; SOS_EAGAIN: *running children still run. */
+static int scope_outcome(const sos_task *parent, const struct sos_scope *scope, uint32_t *running)
 {
-    bool running = false;
     sos_task *child = NULL;
+    *running = 0;
     while ((child = sos_child_after_(parent, child)) != NULL) {
         if (!sos_in_scope_(child, scope))
             continue;
         if (child->link.kind != SOS_ENDED) {
-            running = true;
+            ++*running;
         } else if (child->status < 0 && (child->link.flags & SOS_REPORTED_) == 0) {
             child->link.flags |= SOS_REPORTED_;
             return child->status;
         }
     }
-    return running ? SOS_EAGAIN : SOS_OK;
+    return *running != 0 ? SOS_EAGAIN : SOS_OK;
 }
 
 /* Called before the child's record goes; the child may be of no scope or of an outer one. */
@@ -263,15 +263,13 @@ static void answer_scope(sos_task *parent, sos_task *child)
 
 sos_op sos_scope_join(sos_task *task, struct sos_scope *scope)
 {
+    uint32_t running;
     sos_check_running_(task);
-    int status = scope_outcome(task, scope);
+    int status = scope_outcome(task, scope, &running);
     if (status != SOS_EAGAIN)
         return sos_complete_(task, status);
     sos_suspend_(task, SOS_WAIT_SCOPE, scope);
     task->os->child_ended = answer_scope;
-    task->link.count[0] = 0;
-    sos_task *child = NULL;
-    while ((child = sos_child_after_(task, child)) != NULL)
-        task->link.count[0] += child->link.kind != SOS_ENDED && sos_in_scope_(child, scope);
+    task->link.count[0] = running;
     return (sos_op){ SOS_SUSPENDED_ };
 }

@@ -25,13 +25,6 @@ static void place_fresh(sos *os, sos_task *task, enum sos_place why)
     sos_ready_put(os, task, sos_effective_priority(task), sos_to_front(why));
 }
 
-static void raise(sos *os, sos_task *task, int level)
-{
-    *sos_policy_data(task) += os->config.aging_us;
-    sos_ready_take(os, task);
-    sos_ready_put(os, task, level - 1, false);
-}
-
 /* From the urgent levels down, so that a task rises one level at a time. */
 static void raise_the_old(sos *os, uint64_t now)
 {
@@ -42,10 +35,14 @@ static void raise_the_old(sos *os, uint64_t now)
         sos_task *task = sos_ready_first(os, level);
         while (task != NULL) {
             sos_task *after = sos_ready_next(os, task);
-            if (*sos_policy_data(task) <= now)
-                raise(os, task, level);
-            if (*sos_policy_data(task) < next)
-                next = *sos_policy_data(task);
+            uint64_t *rises = sos_policy_data(task);
+            if (*rises <= now) {
+                *rises += os->config.aging_us;
+                sos_ready_take(os, task);
+                sos_ready_put(os, task, level - 1, false);
+            }
+            if (*rises < next)
+                next = *rises;
             task = after;
         }
     }

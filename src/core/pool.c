@@ -27,16 +27,16 @@ static size_t round_up(size_t size)
 }
 
 /* A fixed buffer is used up: a block that was given back and is large enough, if any. */
-static void *reuse(struct sos_pool_ *pool, size_t size)
+static void *reuse(sos *os, size_t size)
 {
     for (size_t index = (size - 1) / UNIT; size <= SMALL && index < SOS_POOL_CLASSES_; index++) {
-        struct sos_free_block_ *block = pool->classes[index];
+        struct sos_free_block_ *block = os->blocks[index];
         if (block != NULL) {
-            pool->classes[index] = block->next;
+            os->blocks[index] = block->next;
             return block;
         }
     }
-    for (struct sos_free_block_ **at = &pool->large; *at != NULL; at = &(*at)->next) {
+    for (struct sos_free_block_ **at = &os->pool.large; *at != NULL; at = &(*at)->next) {
         struct sos_free_block_ *block = *at;
         if (block->size < size)
             continue;
@@ -73,19 +73,18 @@ void *sos_take_new_(sos *os, size_t size)
 {
     struct sos_pool_ *pool = &os->pool;
     struct sos_kernel *kernel = os->kernel;
-    bool fixed = os->config.memory != NULL;
     void *memory;
     size = round_up(size);
-    if (!fixed && (SOS_POOL_DIRECT_ || size > SMALL)) {
+    if (!os->fixed && (SOS_POOL_DIRECT_ || size > SMALL)) {
         memory = kernel->reallocate(kernel, NULL, 0, size);
         if (memory != NULL)
             pool->use.reserved += size;
-    } else if (pool->bump_left >= size || (!fixed && grow(pool, kernel))) {
+    } else if (pool->bump_left >= size || (!os->fixed && grow(pool, kernel))) {
         memory = pool->bump;
         pool->bump += size;
         pool->bump_left -= size;
     } else {
-        memory = fixed ? reuse(pool, size) : NULL;
+        memory = os->fixed ? reuse(os, size) : NULL;
     }
     if (memory != NULL)
         pool->use.used += size;
@@ -100,12 +99,12 @@ void sos_give_large_(sos *os, void *memory, size_t size)
         return;
     size = round_up(size);
     pool->use.used -= size;
-    if (os->config.memory == NULL) {
+    if (!os->fixed) {
         pool->use.reserved -= size;
         os->kernel->reallocate(os->kernel, memory, size, 0);
         return;
     }
-    struct sos_free_block_ **list = size <= SMALL ? &pool->classes[(size - 1) / UNIT]
+    struct sos_free_block_ **list = size <= SMALL ? &os->blocks[(size - 1) / UNIT]
                                                   : &pool->large;
     block->size = size;
     block->next = *list;
@@ -118,7 +117,8 @@ void sos_pool_start_(sos *os, size_t first)
     size_t taken = round_up(first);
     pool->next_chunk = FIRST_CHUNK;
     pool->use.used = pool->use.reserved = first;
-    if (os->config.memory == NULL)
+    os->fixed = os->config.memory != NULL;
+    if (!os->fixed)
         return;
     pool->use.reserved = os->config.memory_size;
     pool->bump = (char *)os + taken;
@@ -135,7 +135,7 @@ void sos_pool_end_(sos *os, size_t first)
         kernel->reallocate(kernel, chunk, chunk->size, 0);
         chunk = next;
     }
-    if (os->config.memory == NULL)
+    if (!os->fixed)
         kernel->reallocate(kernel, os, first, 0);
 }
 

@@ -21,37 +21,12 @@ void sos_ready_place_with_care_(sos *os, sos_task *task, enum sos_place why)
         sos_ready_insert_(os, task, sos_to_front(why));
 }
 
-static sos_task *pick_above_31(const sos *os)
+unsigned sos_ready_level_above_31_(const sos *os)
 {
-    for (unsigned word = 1; word * 32 < os->config.priority_levels; word++) {
-        uint32_t bits = os->ready_more[word];
-        if (bits != 0)
-            return task_of_(os->ready[word * 32 + (unsigned)__builtin_clz(bits)]);
-    }
-    return NULL;
-}
-
-sos_task *sos_ready_pick_(const sos *os)
-{
-    if (LIKELY_(os->ready_bits != 0))
-        return task_of_(os->ready[__builtin_clz(os->ready_bits)]);
-    return pick_above_31(os);
-}
-
-bool sos_ready_above_(const sos *os, unsigned level)
-{
-    if (LIKELY_(level < 32))
-        return (os->ready_bits & ~(0xFFFFFFFFu >> level)) != 0;
-    if (os->ready_bits != 0)
-        return true;
-    for (unsigned word = 1; word <= level / 32; word++) {
-        uint32_t bits = os->ready_more[word];
-        if (word == level / 32)
-            bits &= ~(0xFFFFFFFFu >> (level % 32));
-        if (bits != 0)
-            return true;
-    }
-    return false;
+    for (unsigned word = 1; word * 32 < os->config.priority_levels; word++)
+        if (os->ready_more[word] != 0)
+            return word * 32 + (unsigned)__builtin_clz(os->ready_more[word]);
+    return SOS_LEVELS_MAX_;
 }
 
 /* ---- For policies */

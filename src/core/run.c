@@ -102,7 +102,7 @@ static bool step_with_care(sos *os)
     if (os->policy != NULL && os->policy->pick != NULL)
         task = os->policy->pick(os);
     if (task == NULL)
-        task = sos_ready_pick_(os);
+        task = sos_ready_first(os, (int)sos_ready_level_(os));
     if (task == NULL)
         return false;
     if (task->link.kind != SOS_RUNNABLE)
@@ -134,32 +134,24 @@ static inline void prefetch_beyond(const sos_task *task, const sos_task *next)
 }
 
 /*
- * Runs steps as long as nothing asks for attention. Tasks of one level that only yield run in
- * turn without a look at anything but what can interrupt them. Returns the steps that are left.
+ * Runs steps as long as nothing asks for attention. A task that only yields costs no more than a
+ * look at what can interrupt it. Returns the steps that are left.
  */
 static uint32_t run_undisturbed(sos *os, uint32_t steps)
 {
     uint32_t bits;
-    while (steps != 0 && undisturbed(os) && (bits = os->ready_bits) != 0) {
+    for (; steps != 0 && undisturbed(os) && (bits = os->ready_bits) != 0; steps--) {
         struct sos_link **queue = &os->ready[__builtin_clz(bits)];
         sos_task *task = task_of_(*queue);
-        for (;;) {
-            sos_frame *frame = task->frame;
-            int outcome = begin_step(os, task, frame);
-            steps--;
-            if (UNLIKELY_(outcome != SOS_YIELDED_ || *queue != &task->link ||
-                          os->running != task)) {
-                if (outcome != SOS_SUSPENDED_)
-                    finish_step(os, task, frame, outcome);
-                break;
-            }
+        sos_frame *frame = task->frame;
+        int outcome = begin_step(os, task, frame);
+        if (LIKELY_(outcome == SOS_YIELDED_ && *queue == &task->link && os->running == task)) {
             sos_task *next = task_of_(task->link.next);
             prefetch_beyond(task, next);
             task->status = SOS_OK;
             *queue = &next->link;
-            task = next;
-            if (steps == 0 || !undisturbed(os) || os->ready_bits != bits)
-                break;
+        } else if (outcome != SOS_SUSPENDED_) {
+            finish_step(os, task, frame, outcome);
         }
     }
     return steps;
@@ -235,7 +227,7 @@ static uint32_t look(sos *os)
 
 static bool anything_runnable(const sos *os)
 {
-    return sos_ready_pick_(os) != NULL;
+    return sos_ready_level_(os) < SOS_LEVELS_MAX_;
 }
 
 /* Nothing is runnable: sleeps until the next timer, an event or a post. */

@@ -34,13 +34,6 @@ int sos_target_(const sos *os, sos_handle handle, sos_task **target)
     return task == NULL || task->link.kind == SOS_ENDED ? SOS_ESTALE : SOS_OK;
 }
 
-sos_handle sos_find(const sos *os, int32_t pid)
-{
-    if ((uint32_t)pid >= os->config.task_capacity || os->tasks[pid] == NULL)
-        return (sos_handle){ SOS_ESTALE, 0 };
-    return sos_handle_of_(os->tasks[pid]);
-}
-
 int sos_check_thread_(const sos *os)
 {
     if (!os->active || os->kernel->thread == NULL)
@@ -197,15 +190,25 @@ static inline void start(sos *os, sos_task *task)
     sos_ready_place_(os, task, SOS_PLACE_BACK);
 }
 
-sos_handle sos_spawn_(sos_task *parent, const struct sos_start *what)
+HOT_INLINE_ sos_handle spawn(sos *os, sos_task *parent, const struct sos_start *what)
 {
-    sos *os = parent->os;
     sos_task *task;
     int error = add(os, parent, what, &task);
     if (UNLIKELY_(error != 0))
         return (sos_handle){ error, 0 };
     start(os, task);
     return sos_handle_of_(task);
+}
+
+sos_handle sos_spawn_(sos_task *parent, const struct sos_start *what)
+{
+    return spawn(parent->os, parent, what);
+}
+
+sos_handle sos_fork_(sos *os, const struct sos_start *what)
+{
+    int error = os == NULL ? SOS_EINVAL : sos_check_thread_(os);
+    return error == 0 ? spawn(os, NULL, what) : (sos_handle){ error, 0 };
 }
 
 /* Undoes add() for a task that has not been put into a queue. */
@@ -253,19 +256,13 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
     return error;
 }
 
-sos_handle sos_fork_(sos *os, const struct sos_start *what)
-{
-    sos_handle handle;
-    int error = sos_fork_list(os, what, 1, &handle);
-    return error == 0 ? handle : (sos_handle){ error, 0 };
-}
-
 /* ---- The end */
 
 void sos_record_free_(sos_task *task)
 {
     sos *os = task->os;
-    sos_report_(task, SOS_REPORT_FAILED);
+    if (UNLIKELY_(task->status < 0))
+        sos_report_(task, SOS_REPORT_FAILED);
     if (task->parent != NO_INDEX_)
         remove_child(os, task);
     os->tasks[task->pid] = NULL;

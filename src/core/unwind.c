@@ -55,17 +55,6 @@ static sos_task *child_to_kill(const sos_task *parent, const struct sos_scope *s
     return NULL;
 }
 
-static void free_ended_children(sos_task *parent, const struct sos_scope *scope)
-{
-    sos_task *child = sos_child_after_(parent, NULL);
-    while (child != NULL) {
-        sos_task *next = sos_child_after_(parent, child);
-        if (child->link.kind == SOS_ENDED && sos_in_scope_(child, scope))
-            sos_record_free_(child);
-        child = next;
-    }
-}
-
 static void pop_dying(sos_task *task)
 {
     task->os->dying = task->link.next;
@@ -97,14 +86,11 @@ static void unwind_one_frame(sos_task *task)
 {
     sos_frame *frame = task->frame;
     bool killed = (task->link.flags & SOS_KILLED_) != 0;
-    const struct sos_scope *scope = NULL;
+    bool tree = killed && (task->link.flags & SOS_TREE_) != 0;
+    bool scope = frame != NULL && frame->scope != 0;
     sos_task *child = NULL;
-    if (killed && (task->link.flags & SOS_TREE_) != 0) {
-        child = child_to_kill(task, NULL);
-    } else if (frame != NULL && frame->scope != 0) {
-        scope = sos_frame_scope_(frame);
-        child = child_to_kill(task, scope);
-    }
+    if (tree || scope)
+        child = child_to_kill(task, tree ? NULL : sos_frame_scope_(frame));
     if (child != NULL) {
         sos_kill_task_(child, true);
         return;
@@ -115,8 +101,8 @@ static void unwind_one_frame(sos_task *task)
         sos_task_end_(task);
         return;
     }
-    if (frame->scope != 0)
-        free_ended_children(task, sos_frame_scope_(frame));
+    if (scope)
+        task->os->scope_end(task, sos_frame_scope_(frame));
     frame->scope = 0;
     if (!killed && (frame->flags & SOS_EXPIRED_) != 0) {
         end_at_deadline(task);
@@ -199,8 +185,19 @@ int sos_kill_tree(sos *os, sos_handle target)
 
 /* ---- Scopes */
 
+static void free_ended_children(sos_task *parent, const struct sos_scope *scope)
+{
+    sos_task *child = sos_child_after_(parent, NULL);
+    while (child != NULL) {
+        sos_task *next = sos_child_after_(parent, child);
+        if (child->link.kind == SOS_ENDED && sos_in_scope_(child, scope))
+            sos_record_free_(child);
+        child = next;
+    }
+}
+
 /* The scope's owner leaves it, in its own step or with its own call. */
-void sos_scope_end_(sos_task *parent, const struct sos_scope *scope)
+static void end_scope(sos_task *parent, const struct sos_scope *scope)
 {
     sos_task *child;
     while ((child = child_to_kill(parent, scope)) != NULL)
@@ -217,11 +214,12 @@ void sos_scope_open(sos_task *task, struct sos_scope *scope)
         frame->scope != 0)
         sos_trap_(task, "sos_scope_open: not a member of the calling frame, or open already", 0);
     frame->scope = (uint8_t)(offset / 4);
+    task->os->scope_end = end_scope;
     scope->first_lap = task->os->lap;
     scope->first_pid = task->os->next_pid;
 }
 
 void sos_scope_clear(sos_task *task, struct sos_scope *scope)
 {
-    sos_scope_end_(task, scope);
+    end_scope(task, scope);
 }

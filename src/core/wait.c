@@ -33,7 +33,7 @@ sos_op sos_complete_(sos_task *task, int status)
 {
     sos *os = task->os;
     task->status = status;
-    bool overtaken = sos_ready_above_(os, task->link.level);
+    bool overtaken = sos_ready_level_(os) < task->link.level;
     bool tired = ++os->streak > SOS_AWAITS_PER_STEP_;
     if (LIKELY_(!overtaken && !tired && !os->attention.byte.killed))
         return (sos_op){ SOS_DONE_ };

@@ -72,6 +72,13 @@ int sos_inspect(const sos *os, sos_handle handle, struct sos_task_info *info)
     return SOS_OK;
 }
 
+sos_handle sos_find(const sos *os, int32_t pid)
+{
+    if ((uint32_t)pid >= os->config.task_capacity || os->tasks[pid] == NULL)
+        return (sos_handle){ SOS_ESTALE, 0 };
+    return sos_handle_of_(os->tasks[pid]);
+}
+
 sos_handle sos_next_task(const sos *os, int32_t pid)
 {
     while ((uint32_t)++pid < os->config.task_capacity)
