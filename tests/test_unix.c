@@ -627,6 +627,6 @@ int main(void)
         many_descriptors,
         read_that_ends_early,
     };
-    unix_tests(tests, sizeof tests / sizeof tests[0]);
+    unix_tests(tests, sizeof tests / sizeof tests[0], false);
     return 0;
 }

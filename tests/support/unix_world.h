@@ -26,8 +26,9 @@ void unix_close(struct unix_world *world);
 /* Runs `here` until nothing is left and closes it. */
 void unix_run(void);
 
-/* Runs each test on each back end that works on this machine, and says which do. */
-void unix_tests(void (*const tests[])(void), size_t count);
+/* Runs each test on each back end that works on this machine, and says which do. Tests that make
+ * `threads` leave io_uring out under valgrind, which lets no other thread run while it sleeps. */
+void unix_tests(void (*const tests[])(void), size_t count, bool threads);
 
 /* `many`, or `few` under valgrind. */
 int unix_times(int many, int few);
