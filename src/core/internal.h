@@ -229,6 +229,8 @@ struct sos {
     bool unwinding;
     bool active; /* sos_run or sos_run_once is on the stack */
     uint8_t asleep;
+    bool embedded;       /* its descriptor is polled by another loop */
+    uint64_t looked_due; /* the next timer, as told to the kernel in the last look */
     uint8_t stop;
     bool fixed;          /* all memory is config.memory */
     bool clients_filled; /* the defaults of config.client_defaults */

@@ -160,11 +160,15 @@ static uint32_t run_undisturbed(sos *os, uint32_t steps)
 /* Runs up to `steps` steps; fewer when something wants to be looked at or nothing is runnable. */
 static void run_steps(sos *os, uint32_t steps)
 {
+    uint32_t granted = steps; /* one is taken even if the bell rings all the time */
     while ((steps = run_undisturbed(os, steps)) != 0) {
         if (os->attention.byte.killed)
             sos_reap_killed_(os);
-        if (__atomic_load_n(&os->attention.byte.posted, __ATOMIC_RELAXED) != 0 ||
-            *os->doorbell != 0 || !step_with_care(os))
+        if (steps != granted &&
+            (__atomic_load_n(&os->attention.byte.posted, __ATOMIC_RELAXED) != 0 ||
+             *os->doorbell != 0))
+            break;
+        if (!step_with_care(os))
             break;
         steps--;
     }
@@ -212,8 +216,9 @@ static uint32_t look(sos *os)
     void (*take_posts)(sos *) = __atomic_load_n(&os->take_posts, __ATOMIC_RELAXED);
     if (take_posts != NULL)
         take_posts(os);
+    os->looked_due = sos_timer_next_(os);
     if (kernel->look != NULL)
-        steps = kernel->look(kernel, os, now, sos_timer_next_(os));
+        steps = kernel->look(kernel, os, now, os->looked_due);
     os->collecting = false;
     sos_batch_flush_(os);
     if (os->expired != NULL)
@@ -279,6 +284,7 @@ static int begin_run(sos *os)
     if (os->active)
         return SOS_EBUSY;
     os->active = true;
+    __atomic_store_n(&os->asleep, 0, __ATOMIC_RELAXED);
     if (os->kernel->thread != NULL)
         os->thread = os->kernel->thread(os->kernel);
     return SOS_OK;
@@ -333,9 +339,13 @@ int sos_run_once(sos *os, int64_t timeout_us)
         status = end_of_run(os);
     }
     finish_run(os, status);
-    if (status == SOS_OK)
-        return SOS_ESTALE;
-    return status != GOING_ON ? status : anything_runnable(os);
+    if (status != GOING_ON)
+        return status == SOS_OK ? SOS_ESTALE : status;
+    if (os->embedded) { /* as before a sleep: it is the other loop that sleeps */
+        __atomic_store_n(&os->asleep, 1, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
+    return anything_runnable(os) || sos_attention(os);
 }
 
 uint64_t sos_next_due(sos *os)
@@ -348,6 +358,7 @@ uint64_t sos_next_due(sos *os)
 int sos_poll_descriptor(sos *os)
 {
     struct sos_kernel *kernel = os->kernel;
+    os->embedded = true;
     return kernel->poll_descriptor == NULL ? SOS_ENOTSUP : kernel->poll_descriptor(kernel);
 }
 
