@@ -229,6 +229,7 @@ struct sos {
     bool unwinding;
     bool active; /* sos_run or sos_run_once is on the stack */
     uint8_t asleep;
+    bool paced;          /* more than one step goes by between two looks */
     bool embedded;       /* its descriptor is polled by another loop */
     uint64_t looked_due; /* the next timer, as told to the kernel in the last look */
     uint8_t stop;

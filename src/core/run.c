@@ -219,6 +219,7 @@ static uint32_t look(sos *os)
     os->looked_due = sos_timer_next_(os);
     if (kernel->look != NULL)
         steps = kernel->look(kernel, os, now, os->looked_due);
+    os->paced = steps > 1;
     os->collecting = false;
     sos_batch_flush_(os);
     if (os->expired != NULL)
