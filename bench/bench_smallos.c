@@ -6,6 +6,7 @@
  *   spawn          spawn, run, end and join of an empty task
  *   memory         a sleeping task with name, parent and a 16-byte state, everything counted
  *   sleepers       1,000,000 tasks that sleep a random 0..1000 ms: CPU time
+ *   sleepers-ms    the same, with wake-ups up to 1 ms late, as timing wheels have them
  *   pairs P        bounces a second of one byte over P socket pairs, both ends in this process
  *   wake-timer     background steps of 10 us between the moment an urgent task is to be woken and
  *   wake-socket    its step, 99.9th percentile: by a timer, by a socket written from another
@@ -75,9 +76,11 @@ static uint64_t random_next(void)
     return random_state;
 }
 
+static uint32_t slack_us; /* 0: as late as the system lets any sleep be */
+
 static void begin(uint32_t capacity)
 {
-    const struct sos_unix_options options = { .backend = backend };
+    const struct sos_unix_options options = { .backend = backend, .timer_slack_us = slack_us };
     const struct sos_config config = { .task_capacity = capacity, .priority_levels = 10 };
     check(sos_unix_kernel_create(&kernel, &options) == SOS_OK, "sos_unix_kernel_create");
     check(sos_create(&os, &config, kernel) == SOS_OK, "sos_create");
@@ -308,7 +311,7 @@ static void bench_sleepers(void)
     }
     run();
     check(slept == MANY, "sleeping");
-    printf("sleepers %.4f s\n", cpu_seconds() - start);
+    printf("sleepers%s %.4f s\n", slack_us == 0 ? "" : "-ms", cpu_seconds() - start);
     end();
 }
 
@@ -550,6 +553,8 @@ static bool dispatch(int count, char **words)
         bench_memory();
     else if (strcmp(what, "sleepers") == 0)
         bench_sleepers();
+    else if (strcmp(what, "sleepers-ms") == 0)
+        slack_us = 1000, bench_sleepers();
     else if (strcmp(what, "pairs") == 0 && number > 0)
         bench_pairs(number);
     else if (strcmp(what, "wake-timer") == 0)

@@ -135,7 +135,7 @@ static int sleep_until(struct set *set, uint64_t until)
 static void wait(struct sos_kernel *face, sos *os, uint64_t until)
 {
     struct unix_kernel *kernel = unix_of(face);
-    if (!unix_begin_wait(kernel, os))
+    if (!unix_begin_wait(kernel, os, &until))
         return;
     report_all(kernel, sleep_until(set_of(kernel), until));
     sos_unix_pace_slept_(&kernel->pace);

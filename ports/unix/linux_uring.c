@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -436,7 +437,7 @@ static void wait(struct sos_kernel *face, sos *os, uint64_t until)
 {
     struct unix_kernel *kernel = unix_of(face);
     struct uring *uring = uring_of(kernel);
-    if (!unix_begin_wait(kernel, os))
+    if (!unix_begin_wait(kernel, os, &until))
         return;
     sos_ring_wait_(running(kernel), until);
     report_all(kernel);
@@ -494,6 +495,8 @@ static int open_uring(struct unix_kernel *kernel)
     uring->granted = 1;
     uring->exported = -1;
     kernel->face.doorbell = uring->ring.bell;
+    if (kernel->slack_us == 0) /* the ring's waits, unlike others, have none of their own */
+        kernel->slack_us = (uint32_t)prctl(PR_GET_TIMERSLACK) / 1000;
     kernel->face.wait = wait;
     kernel->face.look = look;
     kernel->face.watch = watch;

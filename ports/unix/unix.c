@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,6 +58,7 @@ int sos_unix_kernel_create(struct sos_kernel **created, const struct sos_unix_op
     struct unix_kernel *kernel = calloc(1, sizeof *kernel);
     if (kernel == NULL)
         return SOS_ENOMEM;
+    kernel->slack_us = options != NULL ? options->timer_slack_us : 0;
     int status = sos_unix_bell_open_(kernel->bell);
     if (status == SOS_OK) {
         status = open_backend(kernel, wanted);
@@ -123,6 +125,8 @@ static uint64_t wall_clock(struct sos_kernel *kernel)
 
 /* ---- Waking, threads, memory */
 
+enum { HUGE_PAGE = 2 << 20 };
+
 static void wake(struct sos_kernel *kernel)
 {
     sos_unix_bell_ring_(unix_of(kernel)->bell);
@@ -144,10 +148,23 @@ static uintptr_t thread(struct sos_kernel *kernel)
     return sos_unix_thread_();
 }
 
+/* A pool of millions of tasks is walked in no order: huge pages spare it misses in the TLB. */
+static void *take_huge(size_t size)
+{
+    void *memory = aligned_alloc(HUGE_PAGE, size);
+#ifdef MADV_HUGEPAGE
+    if (memory != NULL)
+        madvise(memory, size, MADV_HUGEPAGE); /* an advice: it may fail */
+#endif
+    return memory;
+}
+
 static void *reallocate(struct sos_kernel *kernel, void *old, size_t old_size, size_t size)
 {
     (void)kernel;
     (void)old_size;
+    if (old == NULL && size >= HUGE_PAGE && size % HUGE_PAGE == 0)
+        return take_huge(size);
     if (size != 0)
         return realloc(old, size);
     free(old);

@@ -68,6 +68,7 @@ struct unix_kernel {
     struct unix_fd *guesses;
     uint64_t guesses_checked; /* when that was */
     struct unix_pace pace;
+    uint32_t slack_us;    /* added to the moment of a wait; the system's own comes on top */
     atomic_uint signals_missed; /* POSIX signals that found the runtime's queue full */
 };
 
@@ -149,9 +150,11 @@ static inline struct unix_fd *unix_fd_get(struct unix_kernel *kernel, int fd)
 }
 
 /* What every wait begins with. False: there is no reason to wait. */
-static inline bool unix_begin_wait(struct unix_kernel *kernel, sos *os)
+static inline bool unix_begin_wait(struct unix_kernel *kernel, sos *os, uint64_t *until)
 {
     kernel->os = os;
+    if (*until < SOS_NEVER - kernel->slack_us)
+        *until += kernel->slack_us;
     if (atomic_load_explicit(&kernel->signals_missed, memory_order_relaxed) != 0)
         sos_unix_signals_retry_(kernel);
     return kernel->guesses == NULL || !sos_unix_guesses_check_(kernel);

@@ -118,7 +118,7 @@ static void collect(struct unix_kernel *kernel, uint64_t until)
 static void wait(struct sos_kernel *face, sos *os, uint64_t until)
 {
     struct unix_kernel *kernel = unix_of(face);
-    if (!unix_begin_wait(kernel, os))
+    if (!unix_begin_wait(kernel, os, &until))
         return;
     collect(kernel, until);
     sos_unix_pace_slept_(&kernel->pace);

@@ -297,11 +297,21 @@ static struct sos_link *first(void *memory, uint64_t until_us)
 
 static uint64_t earliest_in(struct sos_link *const *lists)
 {
+    const struct sos_link *links[LISTS];
     uint64_t earliest = SOS_NEVER;
-    for (int list = 0; list < LISTS; list++)
-        for (const struct sos_link *link = lists[list]; link != NULL; link = link->next)
-            if (link->due < earliest)
-                earliest = link->due;
+    bool more = true;
+    memcpy(links, lists, sizeof links);
+    while (more) {
+        more = false;
+        for (int list = 0; list < LISTS; list++) {
+            if (links[list] == NULL)
+                continue;
+            more = true;
+            if (links[list]->due < earliest)
+                earliest = links[list]->due;
+            links[list] = links[list]->next;
+        }
+    }
     return earliest;
 }
 
