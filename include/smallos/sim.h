@@ -65,11 +65,11 @@ uint32_t sos_sim_random(struct sos_kernel *kernel, uint32_t limit);
 
 /* ---- Memory */
 
-struct sos_sim_memory {
+struct sos_sim_memory_use {
     uint64_t allocations; /* asked for so far, failed ones included */
     size_t blocks, bytes; /* held now */
 };
-struct sos_sim_memory sos_sim_memory(const struct sos_kernel *kernel);
+struct sos_sim_memory_use sos_sim_memory(const struct sos_kernel *kernel);
 
 /* The n-th allocation from now on fails, 1 being the next, 0 none; `all_after`: and the rest. */
 void sos_sim_fail_allocation(struct sos_kernel *kernel, uint64_t n, bool all_after);

@@ -40,7 +40,7 @@ struct sos_sim_ {
     size_t pending_count, pending_room;
     uint32_t event_count;
 
-    struct sos_sim_memory memory;
+    struct sos_sim_memory_use memory;
     union sos_sim_block_ *blocks; /* held */
     uint64_t fail_at;             /* allocation number; 0: none */
     bool fail_all_after;

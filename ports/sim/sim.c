@@ -281,7 +281,7 @@ static void *reallocate(struct sos_kernel *kernel, void *old, size_t old_size, s
     return fresh;
 }
 
-struct sos_sim_memory sos_sim_memory(const struct sos_kernel *kernel)
+struct sos_sim_memory_use sos_sim_memory(const struct sos_kernel *kernel)
 {
     return sos_sim_of_(kernel)->memory;
 }
