@@ -49,8 +49,10 @@ int memcmp(const void *a, const void *b, size_t size);
 /* Worth a copy of its own where speed counts; one copy serves all where size counts. */
 #ifdef __OPTIMIZE_SIZE__
 #define HOT_INLINE_ static inline
+#define SOS_FAST_ 0
 #else
 #define HOT_INLINE_ static inline __attribute__((always_inline))
+#define SOS_FAST_ 1
 #endif
 
 #define CONTAINER_(pointer, type, member)                                                          \
@@ -388,18 +390,19 @@ static inline void sos_ready_mark_(sos *os, unsigned level, bool ready)
 static inline void sos_ready_insert_(sos *os, sos_task *task, bool front)
 {
     struct sos_link **queue = &os->ready[task->link.level];
+    if (*queue == NULL)
+        sos_ready_mark_(os, task->link.level, true);
     sos_list_append_(queue, &task->link);
     if (front)
         *queue = &task->link;
-    sos_ready_mark_(os, task->link.level, true);
 }
 
 static inline void sos_ready_remove_(sos *os, sos_task *task)
 {
     struct sos_link **queue = &os->ready[task->link.level];
-    sos_list_remove_(queue, &task->link);
-    if (*queue == NULL)
+    if (task->link.next == &task->link)
         sos_ready_mark_(os, task->link.level, false);
+    sos_list_remove_(queue, &task->link);
 }
 
 /* Through the policy, if there is one. */

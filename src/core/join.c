@@ -95,14 +95,15 @@ sos_op sos_join(sos_task *task, sos_handle handle)
 /* They go to the front in the order in which they began to wait: the last one first. */
 void sos_joiners_answer_(sos_task *task)
 {
+    struct sos_link *link;
     task->link.flags |= SOS_REPORTED_;
-    while (task->joiners != NULL) {
-        struct sos_link *link = task->joiners->prev;
+    while ((link = task->joiners) != NULL) {
+        link = link->prev;
         sos_list_remove_(&task->joiners, link);
-        if (link->kind == SOS_RECORD_)
+        if (UNLIKELY_(link->kind == SOS_RECORD_))
             task->os->joins->answer(link, task->status);
         else
-            sos_resume_(task_of_(link), task->status, SOS_PLACE_FRONT);
+            sos_resume_here_(task->os, task_of_(link), task->status, SOS_PLACE_FRONT);
     }
 }
 

@@ -36,22 +36,26 @@ static void yield(sos *os, sos_task *task)
 /* The innermost function has ended. False: so has the task, or its step. */
 static inline bool function_ended(sos *os, sos_task *task, sos_frame *frame)
 {
-    if (frame->resume != SOS_RESUME_UNWIND_)
-        sos_return_(task, SOS_OK); /* it ran to async_end without async_return */
+    if (frame->resume != SOS_RESUME_UNWIND_) { /* it ran to async_end without async_return */
+        if (UNLIKELY_(frame->scope != 0))
+            sos_return_(task, SOS_OK);
+        task->status = SOS_OK;
+    }
     os->running = task;
     sos_frame_pop_(task);
-    while (task->frame != NULL && (task->frame->flags & SOS_GUARD_) != 0) {
+    if (task->frame == NULL) {
+        sos_ready_remove_(os, task);
+        if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0))
+            task->status = SOS_ECANCELED;
+        sos_task_end_(task);
+        return false;
+    }
+    while ((task->frame->flags & SOS_GUARD_) != 0) { /* never the first frame */
         task->frame->function(task, task->frame);
         sos_frame_pop_(task);
     }
-    if (task->frame != NULL)
-        return (task->link.flags & SOS_KILLED_) != 0 ||
-               sos_complete_(task, task->status).outcome_ == SOS_DONE_;
-    sos_ready_remove_(os, task);
-    if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0))
-        task->status = SOS_ECANCELED;
-    sos_task_end_(task);
-    return false;
+    return (task->link.flags & SOS_KILLED_) != 0 ||
+           sos_complete_(task, task->status).outcome_ == SOS_DONE_;
 }
 
 /*

@@ -67,7 +67,7 @@ static void add_child(sos *os, sos_task *parent, sos_task *child)
     first->prev_sibling = child->pid;
 }
 
-static void remove_child(sos *os, sos_task *child)
+static inline void remove_child(sos *os, sos_task *child)
 {
     sos_task *parent = os->tasks[child->parent];
     sos_index_ next = child->next_sibling, prev = child->prev_sibling;
@@ -147,21 +147,26 @@ HOT_INLINE_ void fill(sos *os, sos_task *task, const struct sos_start *what, siz
     frame->flags = 0;
 }
 
-/* Makes the record of a task and counts it in; it stands in no queue yet. */
-HOT_INLINE_ int add(sos *os, sos_task *parent, const struct sos_start *what, sos_task **added)
+/*
+ * Makes the record of a task and counts it in; it stands in no queue yet. `plain`, known to the
+ * compiler: it has no extras and no room for more frames, so there is little to work out.
+ */
+HOT_INLINE_ int add(sos *os, sos_task *parent, const struct sos_start *what, bool plain,
+                    sos_task **added)
 {
     const struct sos_options *options = &what->options;
     unsigned priority = (unsigned)options->priority;
     uint32_t size = (uint32_t)what->size & ~1u;
-    uint32_t room = (options->frame_room + 7u) & ~7u;
+    uint32_t room = plain ? 0 : (options->frame_room + 7u) & ~7u;
     if (priority == 0 && parent != NULL)
         priority = parent->link.priority;
-    if (priority - 1 >= os->config.priority_levels - 1 || size > 4u * UINT16_MAX || options->frame_room >= NO_INDEX_ / 2 ||
-        size + room >= NO_INDEX_)
+    if (priority - 1 >= os->config.priority_levels - 1 || size > 4u * UINT16_MAX ||
+        (!plain && options->frame_room >= NO_INDEX_ / 2) || size + room >= NO_INDEX_)
         return SOS_EINVAL;
     if (os->task_count >= os->config.task_capacity)
         return SOS_ECAPACITY;
-    bool extras = options->on_signal != NULL || options->due_us != 0 || os->policy != NULL;
+    bool extras =
+        !plain && (options->on_signal != NULL || options->due_us != 0 || os->policy != NULL);
     size_t at = sos_frames_at_(extras, (what->size & 1u) != 0);
     sos_task *task = sos_take_(os, at + size + room);
     if (task == NULL)
@@ -183,6 +188,12 @@ HOT_INLINE_ int add(sos *os, sos_task *parent, const struct sos_start *what, sos
     return SOS_OK;
 }
 
+static __attribute__((noinline)) int add_any(sos *os, sos_task *parent,
+                                             const struct sos_start *what, sos_task **added)
+{
+    return add(os, parent, what, false, added);
+}
+
 static inline void start(sos *os, sos_task *task)
 {
     if (UNLIKELY_(os->attention.byte.mode != 0) && os->task_started != NULL)
@@ -192,8 +203,12 @@ static inline void start(sos *os, sos_task *task)
 
 HOT_INLINE_ sos_handle spawn(sos *os, sos_task *parent, const struct sos_start *what)
 {
-    sos_task *task;
-    int error = add(os, parent, what, &task);
+    const struct sos_options *options = &what->options;
+    bool plain = SOS_FAST_ && options->on_signal == NULL && options->frame_room == 0 &&
+                 options->due_us == 0 && os->attention.byte.mode == 0;
+    sos_task *task = NULL;
+    int error = LIKELY_(plain) && SOS_FAST_ ? add(os, parent, what, true, &task)
+                                            : add_any(os, parent, what, &task);
     if (UNLIKELY_(error != 0))
         return (sos_handle){ error, 0 };
     start(os, task);
@@ -236,7 +251,7 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
     size_t index = 0;
     for (; index < count; index++) {
         sos_task *task;
-        error = add(os, NULL, &starts[index], &task);
+        error = add_any(os, NULL, &starts[index], &task);
         if (error != 0)
             break;
         sos_list_append_(&added, &task->link);
@@ -258,7 +273,7 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
 
 /* ---- The end */
 
-void sos_record_free_(sos_task *task)
+HOT_INLINE_ void free_record(sos_task *task)
 {
     sos *os = task->os;
     if (UNLIKELY_(task->status < 0))
@@ -271,6 +286,11 @@ void sos_record_free_(sos_task *task)
     sos_give_(os, task, sos_frames_at_((task->link.flags & SOS_EXTRAS_) != 0, false) + task->room);
 }
 
+void sos_record_free_(sos_task *task)
+{
+    free_record(task);
+}
+
 void sos_task_end_(sos_task *task)
 {
     sos *os = task->os;
@@ -278,9 +298,11 @@ void sos_task_end_(sos_task *task)
     bool joined = task->joiners != NULL;
     task->link.kind = SOS_ENDED;
     os->live--;
-    os->live_watchers -= (task->link.flags & SOS_WATCHER_) != 0;
-    if (os->killed == task)
-        os->killed = NULL;
+    if ((task->link.flags & (SOS_WATCHER_ | SOS_KILLED_)) != 0) {
+        os->live_watchers -= (task->link.flags & SOS_WATCHER_) != 0;
+        if (os->killed == task)
+            os->killed = NULL;
+    }
     if (os->running == task)
         os->running = NULL;
     if (os->inheritance != NULL)
@@ -289,9 +311,10 @@ void sos_task_end_(sos_task *task)
         sos_joiners_answer_(task);
     if (parent != NULL && parent->link.kind == SOS_WAIT_SCOPE)
         os->child_ended(parent, task);
-    orphan_children(task);
+    if (task->first_child != NO_INDEX_)
+        orphan_children(task);
     if (joined || (task->link.flags & SOS_DETACHED_) != 0)
-        sos_record_free_(task);
+        free_record(task);
 }
 
 int sos_release(sos *os, sos_handle target)
