@@ -79,8 +79,13 @@ int main(void)
     struct sos_kernel *kernel;
     sos *os = NULL;
     int status = 1;
-    if (sos_unix_kernel_create(&kernel, NULL) == SOS_OK && sos_create(&os, NULL, kernel) == SOS_OK)
+    int error = sos_unix_kernel_create(&kernel, NULL);
+    if (error == SOS_OK)
+        error = sos_create(&os, NULL, kernel);
+    if (error == SOS_OK)
         status = run(os);
+    else
+        fprintf(stderr, "producer_consumer: %s\n", sos_error_text(error));
     sos_destroy(os);
     sos_unix_kernel_destroy(kernel);
     return status;

@@ -84,9 +84,13 @@ int main(int count, char **words)
     int status = 1;
     if (tasks < 2 || laps < 1)
         return fputs("usage: ring [TASKS [LAPS]], at least 2 and 1\n", stderr), 2;
-    if (sos_unix_kernel_create(&kernel, NULL) == SOS_OK &&
-        sos_create(&os, &config, kernel) == SOS_OK)
+    int error = sos_unix_kernel_create(&kernel, NULL);
+    if (error == SOS_OK)
+        error = sos_create(&os, &config, kernel);
+    if (error == SOS_OK)
         status = run(os, tasks, laps);
+    else
+        fprintf(stderr, "ring: %s\n", sos_error_text(error));
     sos_destroy(os);
     sos_unix_kernel_destroy(kernel);
     return status;
