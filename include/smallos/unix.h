@@ -5,6 +5,10 @@
  * Descriptors are file descriptors. One that a task has waited on, read or written through
  * smallOS must be closed with sos_fd_close (or handed back with sos_unix_forget): after a plain
  * close() the kernel may still hold the file, and its number may be given to another.
+ *
+ * A descriptor that has been waited on by sos_read is known to be empty until the next look says
+ * otherwise: sos_try_read may answer SOS_EAGAIN for what arrived only since. Waiting never misses
+ * it.
  */
 #ifndef SMALLOS_UNIX_H
 #define SMALLOS_UNIX_H
@@ -60,6 +64,7 @@ int sos_unix_forget(struct sos_kernel *kernel, int fd);
  * From now on the POSIX signal `posix_signal` (SIGINT, SIGTERM, ...) posts `signal` to `target`, a
  * task of `os` that was started with `.external`. Several runtimes may receive the same one, all
  * of them get it; in one runtime a second call replaces the target. Any thread.
+ * Must be off before `os` is destroyed.
  * 0; SOS_EINVAL: a signal that cannot be caught or is raised by a fault, or `signal` is not 0 to
  * 31; SOS_ENOMEM: 64 registrations are in force.
  */

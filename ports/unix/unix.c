@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,8 +124,6 @@ static uint64_t wall_clock(struct sos_kernel *kernel)
 
 /* ---- Waking, threads, memory */
 
-enum { HUGE_PAGE = 2 << 20 };
-
 static void wake(struct sos_kernel *kernel)
 {
     sos_unix_bell_ring_(unix_of(kernel)->bell);
@@ -148,23 +145,10 @@ static uintptr_t thread(struct sos_kernel *kernel)
     return sos_unix_thread_();
 }
 
-/* A pool of millions of tasks is walked in no order: huge pages spare it misses in the TLB. */
-static void *take_huge(size_t size)
-{
-    void *memory = aligned_alloc(HUGE_PAGE, size);
-#ifdef MADV_HUGEPAGE
-    if (memory != NULL)
-        madvise(memory, size, MADV_HUGEPAGE); /* an advice: it may fail */
-#endif
-    return memory;
-}
-
 static void *reallocate(struct sos_kernel *kernel, void *old, size_t old_size, size_t size)
 {
     (void)kernel;
     (void)old_size;
-    if (old == NULL && size >= HUGE_PAGE && size % HUGE_PAGE == 0)
-        return take_huge(size);
     if (size != 0)
         return realloc(old, size);
     free(old);

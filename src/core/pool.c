@@ -11,7 +11,7 @@ enum {
     UNIT = SOS_POOL_UNIT_,
     SMALL = UNIT * SOS_POOL_CLASSES_,
     FIRST_CHUNK = 4096,
-    LAST_CHUNK = 4 << 20
+    LAST_CHUNK = 1 << 20
 };
 
 struct sos_chunk_ {
