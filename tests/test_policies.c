@@ -22,8 +22,8 @@ async_fn(grinder)
 
 static sos_handle grind(const char *name, int level, int steps, uint32_t us)
 {
-    return sos_fork(world.os, grinder, sos_opt(.priority = level, .name = name),
-                    .steps = steps, .us = us);
+    return sos_fork(world.os, grinder, sos_opt(.priority = level, .name = name), .steps = steps,
+                    .us = us);
 }
 
 static void open_with(const struct sos_policy *policy, uint32_t aging_us)
@@ -113,8 +113,7 @@ async_fn(job)
 
 static sos_handle add_job(const char *name, int level, uint32_t due_us, int64_t wakes, int steps)
 {
-    return sos_fork(world.os, job,
-                    sos_opt(.priority = level, .name = name, .due_us = due_us),
+    return sos_fork(world.os, job, sos_opt(.priority = level, .name = name, .due_us = due_us),
                     .wakes = wakes, .us = 10, .steps = steps);
 }
 

@@ -77,8 +77,7 @@ static void on_signal(sos_task *task, int signal, void *context)
 static struct sos_options options_of(int index, int priority)
 {
     const struct function *function = &run.program->functions[index];
-    return sos_opt(.priority = priority, .detached = function->detached,
-                   .name = names[run.tasks],
+    return sos_opt(.priority = priority, .detached = function->detached, .name = names[run.tasks],
                    .on_signal = function->handler == HANDLER_NONE ? NULL : on_signal,
                    .context = (void *)(uintptr_t)&function->handler);
 }

@@ -61,14 +61,14 @@ async_fn(getter)
 
 static sos_handle put(const char *name, int level, struct putter how)
 {
-    return sos_fork(world.os, putter, sos_opt(.priority = level, .name = name),
-                    .item = how.item, .count = how.count, .pause = how.pause, .within = how.within);
+    return sos_fork(world.os, putter, sos_opt(.priority = level, .name = name), .item = how.item,
+                    .count = how.count, .pause = how.pause, .within = how.within);
 }
 
 static sos_handle get(const char *name, int level, struct getter how)
 {
-    return sos_fork(world.os, getter, sos_opt(.priority = level, .name = name),
-                    .count = how.count, .pause = how.pause, .within = how.within);
+    return sos_fork(world.os, getter, sos_opt(.priority = level, .name = name), .count = how.count,
+                    .pause = how.pause, .within = how.within);
 }
 
 #define PUT(name, level, ...) put(name, level, (struct putter){ __VA_ARGS__ })

@@ -35,8 +35,8 @@ async_fn(taker)
 
 static sos_handle take(const char *name, int level, struct taker how)
 {
-    return sos_fork(world.os, taker, sos_opt(.priority = level, .name = name),
-                    .within = how.within, .keeps = how.keeps, .gives = how.gives);
+    return sos_fork(world.os, taker, sos_opt(.priority = level, .name = name), .within = how.within,
+                    .keeps = how.keeps, .gives = how.gives);
 }
 
 #define TAKE(name, level, ...)                                                                     \

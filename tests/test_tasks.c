@@ -29,8 +29,7 @@ static void every_level_has_a_queue(void)
     static const int levels[] = { 255, 64, 31, 33, 32, 63, 1, 254 };
     static const char *const names[] = { "255", "64", "31", "33", "32", "63", "1", "254" };
     for (int i = 0; i < 8; i++)
-        sos_fork(world.os, yielder, sos_opt(.priority = levels[i], .name = names[i]),
-                 .rounds = 1);
+        sos_fork(world.os, yielder, sos_opt(.priority = levels[i], .name = names[i]), .rounds = 1);
     world_run(SOS_OK, "0 1 0\n0 31 0\n0 32 0\n0 33 0\n0 63 0\n0 64 0\n0 254 0\n0 255 0\n");
     world_close();
 }

@@ -10,31 +10,31 @@
 extern "C" {
 #endif
 
-#define SOS_ERRORS(X)                                                          \
-    X(EINVAL, -1, "invalid argument")                                          \
-    X(ENOMEM, -2, "out of memory")                                             \
-    X(ECAPACITY, -3, "no free pid: task_capacity is reached")                  \
-    X(ESTALE, -4, "the task is gone: its handle is stale")                     \
-    X(EDEADLK, -5, "the join would wait for itself")                           \
-    X(ECANCELED, -6, "canceled")                                               \
-    X(ETIMEDOUT, -7, "the deadline has passed")                                \
-    X(EINTR, -8, "woken from outside")                                         \
-    X(EAGAIN, -9, "not possible now, try again")                               \
-    X(EPERM, -10, "not the owner")                                             \
-    X(EBUSY, -11, "still in use")                                              \
-    X(EBADF, -12, "bad descriptor")                                            \
-    X(ENOTSUP, -13, "not supported by this kernel")                            \
-    X(ESTUCK, -14, "tasks are left that nothing can ever wake")                \
-    X(ETHREAD, -15, "called from a thread that does not run this runtime")     \
-    X(EIO, -16, "input or output failed")                                      \
-    X(EPIPE, -17, "the other end is closed")                                   \
-    X(ECONNRESET, -18, "connection reset")                                     \
-    X(ECONNREFUSED, -19, "connection refused")                                 \
-    X(ECONFIG, -20, "invalid configuration")                                   \
-    X(ENOENT, -21, "no such file")                                             \
-    X(EADDRINUSE, -22, "address in use")                                       \
-    X(EMFILE, -23, "too many open descriptors")                                \
-    X(EACCES, -24, "permission denied")                                        \
+#define SOS_ERRORS(X)                                                                              \
+    X(EINVAL, -1, "invalid argument")                                                              \
+    X(ENOMEM, -2, "out of memory")                                                                 \
+    X(ECAPACITY, -3, "no free pid: task_capacity is reached")                                      \
+    X(ESTALE, -4, "the task is gone: its handle is stale")                                         \
+    X(EDEADLK, -5, "the join would wait for itself")                                               \
+    X(ECANCELED, -6, "canceled")                                                                   \
+    X(ETIMEDOUT, -7, "the deadline has passed")                                                    \
+    X(EINTR, -8, "woken from outside")                                                             \
+    X(EAGAIN, -9, "not possible now, try again")                                                   \
+    X(EPERM, -10, "not the owner")                                                                 \
+    X(EBUSY, -11, "still in use")                                                                  \
+    X(EBADF, -12, "bad descriptor")                                                                \
+    X(ENOTSUP, -13, "not supported by this kernel")                                                \
+    X(ESTUCK, -14, "tasks are left that nothing can ever wake")                                    \
+    X(ETHREAD, -15, "called from a thread that does not run this runtime")                         \
+    X(EIO, -16, "input or output failed")                                                          \
+    X(EPIPE, -17, "the other end is closed")                                                       \
+    X(ECONNRESET, -18, "connection reset")                                                         \
+    X(ECONNREFUSED, -19, "connection refused")                                                     \
+    X(ECONFIG, -20, "invalid configuration")                                                       \
+    X(ENOENT, -21, "no such file")                                                                 \
+    X(EADDRINUSE, -22, "address in use")                                                           \
+    X(EMFILE, -23, "too many open descriptors")                                                    \
+    X(EACCES, -24, "permission denied")                                                            \
     X(EUNREACH, -25, "host or network unreachable")
 
 enum sos_error {

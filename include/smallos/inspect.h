@@ -13,16 +13,16 @@ extern "C" {
 struct sos_task_info {
     sos_handle handle;
     const char *name;
-    int priority;            /* as asked for */
-    int effective_priority;  /* raised by a mutex or by aging */
-    enum sos_wait wait;      /* SOS_RUNNABLE, what it waits for, or SOS_ENDED */
-    const char *object;      /* name of the queue, mutex, ... it waits for; "" if it has none */
-    int32_t target;          /* pid joined, descriptor waited on, else -1 */
-    uint32_t line;           /* source line at which its innermost function waits; 0: not begun */
-    int32_t parent;          /* pid or -1 */
+    int priority;           /* as asked for */
+    int effective_priority; /* raised by a mutex or by aging */
+    enum sos_wait wait;     /* SOS_RUNNABLE, what it waits for, or SOS_ENDED */
+    const char *object;     /* name of the queue, mutex, ... it waits for; "" if it has none */
+    int32_t target;         /* pid joined, descriptor waited on, else -1 */
+    uint32_t line;          /* source line at which its innermost function waits; 0: not begun */
+    int32_t parent;         /* pid or -1 */
     uint32_t children;
-    uint32_t signals;        /* latched ones, bit n: signal n */
-    int status;              /* ended: its result */
+    uint32_t signals; /* latched ones, bit n: signal n */
+    int status;       /* ended: its result */
     bool watcher, running;
 };
 
@@ -70,11 +70,11 @@ int sos_step_limit(sos *os, uint32_t us);
 /* ---- Reports */
 
 enum sos_report_kind {
-    SOS_REPORT_STUCK,      /* nothing can ever wake this task */
-    SOS_REPORT_FAILED,     /* a task failed and nobody joined it */
-    SOS_REPORT_LONG_STEP,  /* a step took longer than sos_step_limit allows */
-    SOS_REPORT_STARVED,    /* accounting is on: runnable for a second without running */
-    SOS_REPORT_HELD_MUTEX  /* a task ended while it held a mutex, which was released */
+    SOS_REPORT_STUCK,     /* nothing can ever wake this task */
+    SOS_REPORT_FAILED,    /* a task failed and nobody joined it */
+    SOS_REPORT_LONG_STEP, /* a step took longer than sos_step_limit allows */
+    SOS_REPORT_STARVED,   /* accounting is on: runnable for a second without running */
+    SOS_REPORT_HELD_MUTEX /* a task ended while it held a mutex, which was released */
 };
 
 struct sos_report {

@@ -21,12 +21,24 @@ struct sos_policy;
 
 /* Limits of the protocol clients; 0 means default, SOS_NONE unlimited (keep-alive: off). */
 struct sos_client_defaults {
-    struct { uint32_t max_buffer_size; } stream;
-    struct { uint32_t max_response_size; } http;
-    struct { uint32_t max_response_size, max_nesting_depth; } redis;
-    struct { uint32_t keepalive, max_packet_size, max_queued_messages; } mqtt;
-    struct { uint32_t max_event_size, max_line_size; } sse;
-    struct { uint32_t max_frame_size, max_message_size, max_line_size; } websocket;
+    struct {
+        uint32_t max_buffer_size;
+    } stream;
+    struct {
+        uint32_t max_response_size;
+    } http;
+    struct {
+        uint32_t max_response_size, max_nesting_depth;
+    } redis;
+    struct {
+        uint32_t keepalive, max_packet_size, max_queued_messages;
+    } mqtt;
+    struct {
+        uint32_t max_event_size, max_line_size;
+    } sse;
+    struct {
+        uint32_t max_frame_size, max_message_size, max_line_size;
+    } websocket;
 };
 
 /* What a runtime is made from. Zero means default in every field. */
@@ -38,10 +50,11 @@ struct sos_config {
 
     /* What only a program can say, not a configuration file: */
     const struct sos_policy *policy; /* NULL: strict priorities */
-    uint32_t aging_us;      /* policy `aging`: wait after which a task rises; default 100,000 */
-    uint32_t post_capacity; /* signals posted and not yet taken; a power of two from 2; default 64 */
-    uint32_t frame_chunk;   /* bytes by which a task's frames grow; default 256 */
-    void *memory;           /* take all memory from here and never from the kernel; 8-aligned */
+    uint32_t aging_us; /* policy `aging`: wait after which a task rises; default 100,000 */
+    uint32_t
+        post_capacity;    /* signals posted and not yet taken; a power of two from 2; default 64 */
+    uint32_t frame_chunk; /* bytes by which a task's frames grow; default 256 */
+    void *memory;         /* take all memory from here and never from the kernel; 8-aligned */
     size_t memory_size;
     sos_reporter report; /* where reports go; NULL: as text to the kernel's console */
     void *report_context;

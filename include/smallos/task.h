@@ -146,7 +146,7 @@ struct sos_start {
     sos_async_function function;
     const void *frame; /* arguments; copied */
     const char *name;
-    size_t size;       /* of the frame; the lowest bit says that it needs 8-byte alignment */
+    size_t size; /* of the frame; the lowest bit says that it needs 8-byte alignment */
     struct sos_options options;
 };
 

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #define SOS_US(n) ((int64_t)(n))
-#define SOS_MS(n) ((int64_t)(n) * 1000)
-#define SOS_SEC(n) ((int64_t)(n) * 1000000)
+#define SOS_MS(n) ((int64_t)(n)*1000)
+#define SOS_SEC(n) ((int64_t)(n)*1000000)
 
 /* As a duration: no limit. */
 #define SOS_FOREVER INT64_MAX

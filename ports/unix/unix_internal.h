@@ -68,7 +68,7 @@ struct unix_kernel {
     struct unix_fd *guesses;
     uint64_t guesses_checked; /* when that was */
     struct unix_pace pace;
-    uint32_t slack_us;    /* added to the moment of a wait; the system's own comes on top */
+    uint32_t slack_us;          /* added to the moment of a wait; the system's own comes on top */
     atomic_uint signals_missed; /* POSIX signals that found the runtime's queue full */
 };
 

@@ -70,10 +70,10 @@ struct sos_free_block_;
 
 enum {
     /* in link.kind, beside enum sos_wait */
-    SOS_GRANTED_ = 0x80,  /* runnable, and owns what it waited for until its step begins */
-    SOS_DEADLINE_ = 0x40, /* the link of a deadline, armed */
+    SOS_GRANTED_ = 0x80,      /* runnable, and owns what it waited for until its step begins */
+    SOS_DEADLINE_ = 0x40,     /* the link of a deadline, armed */
     SOS_EXPIRED_LINK_ = 0x42, /* the same, passed and not seen to: in os->expired */
-    SOS_RECORD_ = 0x41,   /* the link of a struct sos_join */
+    SOS_RECORD_ = 0x41,       /* the link of a struct sos_join */
 
     SOS_KEPT_ = 0x20, /* with SOS_GRANTED_: no deadline may take it away any more */
 
@@ -83,11 +83,11 @@ enum {
     /* in link.flags of a task */
     SOS_WATCHER_ = 1,
     SOS_DETACHED_ = 2,
-    SOS_KILLED_ = 4,   /* unwinds to the bottom as soon as it is back in the scheduler */
-    SOS_EXTRAS_ = 8,   /* a struct sos_extras_ stands between task and first frame */
+    SOS_KILLED_ = 4, /* unwinds to the bottom as soon as it is back in the scheduler */
+    SOS_EXTRAS_ = 8, /* a struct sos_extras_ stands between task and first frame */
     SOS_EXTERNAL_ = 16,
-    SOS_DYING_ = 32,   /* on the stack of tasks that are being unwound */
-    SOS_TREE_ = 64,    /* its descendants are to be killed before it */
+    SOS_DYING_ = 32,     /* on the stack of tasks that are being unwound */
+    SOS_TREE_ = 64,      /* its descendants are to be killed before it */
     SOS_REPORTED_ = 128, /* its failure has been reported, or somebody joined it */
 
     /* in frame.flags */
@@ -174,8 +174,8 @@ struct sos_joins_ {
 struct sos_timer_bins_type {
     size_t size;
     void (*init)(void *bins, uint64_t now);
-    bool (*arm)(void *bins, struct sos_link *link);    /* false: near, belongs into the heap */
-    bool (*cancel)(void *bins, struct sos_link *link); /* false: it is in the heap */
+    bool (*arm)(void *bins, struct sos_link *link);        /* false: near, belongs into the heap */
+    bool (*cancel)(void *bins, struct sos_link *link);     /* false: it is in the heap */
     struct sos_link *(*first)(void *bins, uint64_t until); /* NULL: none is due by `until` */
     uint64_t (*soonest)(void *bins); /* none is due before; SOS_NEVER: there are none */
 };
@@ -207,7 +207,8 @@ struct sos_pool_ {
 
 /* How the core tells what went wrong: src/diagnostics, where the kernel names them. */
 struct sos_diagnostics_type {
-    void (*report)(sos_task *task, enum sos_report_kind kind); /* FAILED: if it did and none knows */
+    /* FAILED: only if it did and nobody knows. */
+    void (*report)(sos_task *task, enum sos_report_kind kind);
     void (*run_ended)(sos *os, int status);
     void (*trap)(sos_task *task, const char *function, int line); /* through kernel->panic */
 };
@@ -239,17 +240,17 @@ struct sos {
     bool clients_filled; /* the defaults of config.client_defaults */
     uint32_t ready_bits; /* level n: bit 31 - n; levels from 32 on: ready_more */
     const volatile uint32_t *doorbell;
-    sos_task *running; /* may await; NULL between steps and in async_finally */
+    sos_task *running;               /* may await; NULL between steps and in async_finally */
     const struct sos_policy *policy; /* sets attention.mode */
-    uint32_t streak; /* awaits of this step that did not suspend */
+    uint32_t streak;                 /* awaits of this step that did not suspend */
     uint32_t pass;
 
     struct sos_kernel *kernel;
-    sos_task **tasks; /* by pid */
-    uint32_t task_count;   /* records */
+    sos_task **tasks;    /* by pid */
+    uint32_t task_count; /* records */
     uint32_t next_pid, lap;
     uint32_t live, live_watchers; /* not beside task_count: they are not written together */
-    uint32_t outside; /* tasks that something outside can wake */
+    uint32_t outside;             /* tasks that something outside can wake */
     uint32_t grants;
 
     struct sos_link *heap; /* timers */
@@ -288,8 +289,8 @@ struct sos {
     uintptr_t thread;
     uint64_t aging_next;
     struct sos_free_block_ *blocks[SOS_POOL_CLASSES_]; /* given back, by size */
-    uint32_t ready_more[SOS_LEVELS_MAX_ / 32]; /* [0] is not used */
-    struct sos_link *ready[];                  /* by level: the front task; circular */
+    uint32_t ready_more[SOS_LEVELS_MAX_ / 32];         /* [0] is not used */
+    struct sos_link *ready[];                          /* by level: the front task; circular */
 };
 
 static inline void sos_report_(sos_task *task, enum sos_report_kind kind)
@@ -489,14 +490,15 @@ INTERNAL_ uint32_t sos_resume_all_(sos *os, struct sos_link **list, int status);
 INTERNAL_ void sos_claim_(sos_task *task);
 
 /* ---- waitable lists: most urgent first (in waitable.c) */
-INTERNAL_ void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable, enum sos_wait kind);
+INTERNAL_ void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable,
+                                  enum sos_wait kind);
 INTERNAL_ sos_task *sos_waitable_first_(const struct sos_waitable *waitable);
 INTERNAL_ void sos_waitable_sort_in_(struct sos_waitable *waitable, struct sos_link *link);
 INTERNAL_ void sos_set_level_(sos_task *task, int level);
 
 /* ---- frame.c */
 INTERNAL_ sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const void *frame,
-                           uint32_t size);
+                                     uint32_t size);
 INTERNAL_ void sos_frame_pop_chunk_(sos_task *task);
 
 static inline char *sos_frame_end_(const sos_frame *frame)
@@ -555,7 +557,8 @@ INTERNAL_ int sos_check_thread_(const sos *os);
 INTERNAL_ sos_task *sos_child_after_(const sos_task *parent, const sos_task *child);
 
 /* ---- unwind.c */
-INTERNAL_ void sos_unwind_(sos_task *task); /* to the bottom if SOS_KILLED_, else to an expired deadline */
+/* To the bottom if SOS_KILLED_, else to an expired deadline. */
+INTERNAL_ void sos_unwind_(sos_task *task);
 INTERNAL_ struct sos_scope *sos_frame_scope_(sos_frame *frame);
 INTERNAL_ bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope);
 INTERNAL_ void sos_kill_task_(sos_task *task, bool tree);

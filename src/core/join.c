@@ -11,8 +11,7 @@
  * free: a joiner of one stands in a list by next, a joiner of many counts in the other union. */
 static sos_task *chained(const sos_task *waiter)
 {
-    return waiter->link.kind == SOS_WAIT_JOIN ? waiter->link.out
-                                              : task_or_null_(waiter->link.next);
+    return waiter->link.kind == SOS_WAIT_JOIN ? waiter->link.out : task_or_null_(waiter->link.next);
 }
 
 static void chain(sos_task *waiter, sos_task *next)

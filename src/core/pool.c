@@ -104,8 +104,7 @@ void sos_give_large_(sos *os, void *memory, size_t size)
         os->kernel->reallocate(os->kernel, memory, size, 0);
         return;
     }
-    struct sos_free_block_ **list = size <= SMALL ? &os->blocks[(size - 1) / UNIT]
-                                                  : &pool->large;
+    struct sos_free_block_ **list = size <= SMALL ? &os->blocks[(size - 1) / UNIT] : &pool->large;
     block->size = size;
     block->next = *list;
     *list = block;

@@ -165,8 +165,8 @@ HOT_INLINE_ int add(sos *os, sos_task *parent, const struct sos_start *what, boo
         return SOS_EINVAL;
     if (os->task_count >= os->config.task_capacity)
         return SOS_ECAPACITY;
-    bool extras =
-        !plain && (options->on_signal != NULL || options->due_us != 0 || os->policy != NULL);
+    bool extras = !plain &&
+                  (options->on_signal != NULL || options->due_us != 0 || os->policy != NULL);
     size_t at = sos_frames_at_(extras, (what->size & 1u) != 0);
     sos_task *task = sos_take_(os, at + size + room);
     if (task == NULL)

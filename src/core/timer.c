@@ -87,7 +87,8 @@ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due)
         return; /* stands nowhere: only something else can end its wait */
     link->order = os->arm_order++;
     os->timer_count++;
-    if (due < os->looked_due && os->paced) { /* the kernel was told of a later one: it must look again */
+    if (due < os->looked_due &&
+        os->paced) { /* the kernel was told of a later one: it must look again */
         os->looked_due = due;
         __atomic_store_n(&os->attention.byte.posted, 1, __ATOMIC_RELAXED);
     }

@@ -158,8 +158,7 @@ static struct sos_link *next_of(struct bin *bin)
     return NULL;
 }
 
-static void take_slot(struct bins *bins, unsigned ring, uint64_t start,
-                      struct bin *bin)
+static void take_slot(struct bins *bins, unsigned ring, uint64_t start, struct bin *bin)
 {
     unsigned index = (unsigned)((start >> (ring * BITS)) % SLOTS);
     struct sos_link **slot = bins->slots[ring][index];
@@ -337,5 +336,6 @@ static uint64_t soonest(void *memory)
     return bins->soonest;
 }
 
-const struct sos_timer_bins_type sos_timer_bins = { sizeof(struct bins), init, arm, cancel, first,
-                                                    soonest };
+const struct sos_timer_bins_type sos_timer_bins = {
+    sizeof(struct bins), init, arm, cancel, first, soonest
+};

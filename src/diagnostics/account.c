@@ -46,8 +46,7 @@ static void report_starved(sos *os, uint64_t now)
     for (uint32_t pid = 0; pid < os->config.task_capacity; pid++) {
         sos_task *task = os->tasks[pid];
         struct measured *measured = &accounting->tasks[pid];
-        if (task == NULL || !sos_is_runnable_(task) ||
-            now - measured->runnable_since < STARVED_NS)
+        if (task == NULL || !sos_is_runnable_(task) || now - measured->runnable_since < STARVED_NS)
             continue;
         sos_tell_(task, SOS_REPORT_STARVED, (now - measured->runnable_since) / 1000);
     }

@@ -4,10 +4,9 @@
 
 static const struct {
     const char *name, *text;
-} errors[] = {
-    { "SOS_OK", "ok" },
+} errors[] = { { "SOS_OK", "ok" },
 #define ENTRY(name, code, text) [-(code)] = { "SOS_" #name, text },
-    SOS_ERRORS(ENTRY)
+               SOS_ERRORS(ENTRY)
 #undef ENTRY
 };
 

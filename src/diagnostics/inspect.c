@@ -4,11 +4,10 @@
 
 const char *sos_wait_name(enum sos_wait wait)
 {
-    static const char *const names[] = {
-        "runnable", "sleep",    "join",        "join all",   "join any", "scope",     "signal",
-        "readable", "writable", "queue space", "queue item", "mutex",    "semaphore", "event",
-        "ended"
-    };
+    static const char *const names[] = { "runnable",  "sleep",       "join",       "join all",
+                                         "join any",  "scope",       "signal",     "readable",
+                                         "writable",  "queue space", "queue item", "mutex",
+                                         "semaphore", "event",       "ended" };
     return (unsigned)wait <= SOS_ENDED ? names[wait] : "?";
 }
 

@@ -62,11 +62,11 @@ static void append_wait(struct text *text, const struct sos_task_info *task)
 
 size_t sos_report_text(const struct sos_report *report, char *memory, size_t size)
 {
-    static const char *const what[] = { " is stuck: nothing can ever end its wait for ",
-                                        " failed and nobody joined it: ",
-                                        " ran too long in one step: ",
-                                        " is runnable but starved for ",
-                                        " ended holding a mutex, which was released" };
+    static const char *const what[] = {
+        " is stuck: nothing can ever end its wait for ", " failed and nobody joined it: ",
+        " ran too long in one step: ", " is runnable but starved for ",
+        " ended holding a mutex, which was released"
+    };
     if (size == 0)
         return 0;
     struct text text = text_in(memory, size);
