@@ -56,7 +56,7 @@ async_fn(bad_plain)
 {
     async_begin(bad_plain);
     if (self->left) {
-        int plain;        /* finding */
+        int plain; /* finding */
         int other, third; /* finding */
         if (self->left > 3)
             await(step(task));
@@ -122,11 +122,8 @@ async_fn(bad_switch)
 {
     async_begin(bad_switch);
     switch (self->left) {
-    case 1:
-        await(step(task));
-        break; /* finding */
-    default:
-        break;
+    case 1: await(step(task)); break; /* finding */
+    default: break;
     }
     async_end;
 }

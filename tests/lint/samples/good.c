@@ -17,23 +17,19 @@ async_fn(good)
 {
     async_begin(good);
     for (; self->left > 0; self->left--) {
-        static const int table[] = { 1, 2, 3 };
+        static const int table[] = {1, 2, 3};
         await(step(task));
         for (int i = 0; i < 3; i++)
             self->sum += table[i];
         {
             int local = weigh(self->sum);
             switch (local) {
-            case 1:
-                self->sum++;
-                break;
-            default:
-                self->sum--;
-                break;
+            case 1: self->sum++; break;
+            default: self->sum--; break;
             }
         }
         if (self->sum > 7) {
-            int buffer[4] = { 0 };
+            int buffer[4] = {0};
             self->sum += buffer[self->left & 3];
         }
     }
@@ -50,8 +46,7 @@ int weigh(int value)
 {
     switch (value) {
         int unused;
-    case 0:
-        return 1;
+    case 0: return 1;
     default:
         unused = value;
         return unused;
