@@ -59,6 +59,15 @@ sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const vo
     return frame;
 }
 
+/* The caller's frame; not of a first frame. */
+const sos_frame *sos_frame_below_(const sos_frame *frame)
+{
+    const char *at = (const char *)frame;
+    if ((frame->flags & SOS_CHUNK_) == 0)
+        return (const sos_frame *)(const void *)(at - (size_t)frame->back * 4);
+    return ((const struct frame_chunk *)(const void *)(at - CHUNK_HEADER))->below;
+}
+
 void sos_frame_pop_chunk_(sos_task *task)
 {
     struct frame_chunk *chunk = (struct frame_chunk *)(void *)((char *)task->frame - CHUNK_HEADER);

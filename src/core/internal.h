@@ -406,6 +406,15 @@ static inline void sos_ready_remove_(sos *os, sos_task *task)
     sos_list_remove_(queue, &task->link);
 }
 
+/* Woken in this collection, and not yet in its ready queue. */
+static inline bool sos_in_batch_(const sos *os, const sos_task *task)
+{
+    const struct sos_link *link = os->batch;
+    while (link != NULL && link != &task->link)
+        link = link->next == os->batch ? NULL : link->next;
+    return link != NULL;
+}
+
 /* Through the policy, if there is one. */
 static inline void sos_ready_place_(sos *os, sos_task *task, enum sos_place why)
 {
@@ -500,6 +509,7 @@ INTERNAL_ void sos_set_level_(sos_task *task, int level);
 INTERNAL_ sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const void *frame,
                                      uint32_t size);
 INTERNAL_ void sos_frame_pop_chunk_(sos_task *task);
+INTERNAL_ const sos_frame *sos_frame_below_(const sos_frame *frame);
 
 static inline char *sos_frame_end_(const sos_frame *frame)
 {

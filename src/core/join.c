@@ -255,8 +255,9 @@ static void answer_scope(sos_task *parent, sos_task *child)
         return;
     if (child->status < 0)
         child->link.flags |= SOS_REPORTED_;
-    parent->link.count[0]--;
-    if (child->status >= 0 && parent->link.count[0] != 0)
+    if (child->status >= 0 &&
+        (--parent->link.count[0] != 0 ||
+         scope_outcome(parent, parent->link.object, &parent->link.count[0]) == SOS_EAGAIN))
         return;
     sos_resume_(parent, child->status < 0 ? child->status : SOS_OK, SOS_PLACE_FRONT);
 }

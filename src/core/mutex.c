@@ -56,7 +56,9 @@ static void hand_on(struct sos_mutex *mutex)
 
 static void give_lock_back(struct sos_waitable *waitable, sos_task *task)
 {
-    hand_on(CONTAINER_(waitable, struct sos_mutex, waitable));
+    struct sos_mutex *mutex = CONTAINER_(waitable, struct sos_mutex, waitable);
+    if (mutex->owner == task) /* its signal handler may have unlocked it already */
+        hand_on(mutex);
     task->link.level = (uint8_t)level_of(task);
 }
 

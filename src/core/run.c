@@ -286,7 +286,7 @@ static int end_of_run(sos *os)
 
 static int begin_run(sos *os)
 {
-    if (os->active)
+    if (os->active || os->unwinding)
         return SOS_EBUSY;
     os->active = true;
     __atomic_store_n(&os->asleep, 0, __ATOMIC_RELAXED);

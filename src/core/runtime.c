@@ -94,7 +94,7 @@ int sos_create(sos **created, const struct sos_config *given, struct sos_kernel 
 
 void sos_destroy(sos *os)
 {
-    if (os == NULL || os->active)
+    if (os == NULL || os->active || os->unwinding)
         return;
     sos_kill_all_(os);
     for (uint32_t pid = 0; pid < os->config.task_capacity; pid++)

@@ -133,6 +133,8 @@ HOT_INLINE_ void fill(sos *os, sos_task *task, const struct sos_start *what, siz
     uint32_t size = (uint32_t)what->size & ~1u;
     sos_frame *frame = (sos_frame *)(void *)((char *)task + at);
     task->name = options->name != NULL ? options->name : what->name;
+    if (UNLIKELY_(task->name == NULL)) /* a struct sos_start made by hand */
+        task->name = "";
     task->joiners = NULL;
     task->parent = task->first_child = task->next_sibling = task->prev_sibling = NO_INDEX_;
     task->os = os;

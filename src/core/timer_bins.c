@@ -31,6 +31,7 @@ struct bins {
     uint64_t next;    /* no slot begins before this one */
     uint64_t soonest; /* no link in a bin is due before this moment, in us; 0: not known */
     struct sos_link *beyond;
+    uint64_t refill; /* slot at which `beyond` is looked at again; none of it is due before */
     struct sos_link *sorted;
     uint64_t used[RINGS][WORDS];
     struct sos_link *slots[RINGS][SLOTS][LISTS];
@@ -74,9 +75,11 @@ static bool arm(void *memory, struct sos_link *link)
         push(&bins->slots[ring][index][link->order % LISTS], link);
         return true;
     }
+    if (bins->beyond == NULL)
+        bins->refill = bins->horizon + (uint64_t)SLOTS * SLOTS;
     push(&bins->beyond, link);
-    bins->next = bins->next < bins->horizon + SLOTS * SLOTS ? bins->next
-                                                            : bins->horizon + SLOTS * SLOTS;
+    if (bins->refill < bins->next)
+        bins->next = bins->refill;
     return true;
 }
 
@@ -197,8 +200,7 @@ static bool take(struct bins *bins, uint64_t until, struct bin *bin)
     while (until >= bins->next) {
         unsigned ring = 0;
         uint64_t start = find_start(bins, &ring);
-        uint64_t beyond = bins->beyond == NULL ? UINT64_MAX
-                                               : bins->horizon + (uint64_t)SLOTS * SLOTS;
+        uint64_t beyond = bins->beyond == NULL ? UINT64_MAX : bins->refill;
         bins->next = start < beyond ? start : beyond;
         if (until < bins->next || bins->next == UINT64_MAX)
             break;
@@ -327,8 +329,10 @@ static uint64_t soonest(void *memory)
     if (bins->soonest != 0)
         return bins->soonest;
     uint64_t start = find_start(bins, &ring);
-    if (start == UINT64_MAX)
-        bins->soonest = bins->beyond == NULL ? SOS_NEVER : (bins->horizon + 1) << SLOT_BITS;
+    if (bins->beyond != NULL && bins->refill <= start)
+        bins->soonest = bins->refill << SLOT_BITS;
+    else if (start == UINT64_MAX)
+        bins->soonest = SOS_NEVER;
     else if (ring == 0)
         bins->soonest = earliest_in(bins->slots[0][start % SLOTS]);
     else

@@ -90,7 +90,10 @@ void sos_unregister_(sos_task *task)
     struct sos_link *link = &task->link;
     unsigned kind = link->kind;
     if (sos_is_runnable_(task)) {
-        sos_ready_remove_(os, task);
+        if (sos_in_batch_(os, task))
+            sos_list_remove_(&os->batch, link);
+        else
+            sos_ready_remove_(os, task);
         if (kind != SOS_RUNNABLE)
             give_back(task);
         return;

@@ -45,7 +45,7 @@ void sos_set_level_(sos_task *task, int level)
     bool dying = (link->flags & SOS_DYING_) != 0; /* in no queue */
     if (link->level == level)
         return;
-    if (!dying && sos_is_runnable_(task)) {
+    if (!dying && sos_is_runnable_(task) && !sos_in_batch_(os, task)) {
         bool current = os->running == task || task->frame->resume == SOS_RESUME_UNWIND_;
         sos_ready_remove_(os, task);
         link->level = (uint8_t)level;

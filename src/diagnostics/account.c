@@ -59,7 +59,7 @@ static void limited_step(sos *os, sos_task *task, uint64_t start)
     sos_inspect(os, sos_handle_of_(task), &what.task);
     sos_step_(os, task);
     what.us = (clock_ns(os) - start) / 1000;
-    if (what.us > os->step_limit_us)
+    if (os->step_limit_us != 0 && what.us > os->step_limit_us)
         sos_tell_what_(os, &what);
 }
 
@@ -76,7 +76,8 @@ static void measured_step(sos *os, sos_task *task)
         sos_step_(os, task);
     uint64_t end = clock_ns(os);
     bool there = sos_lookup_(os, handle) == task;
-    if (measured == NULL || measured != &os->accounting->tasks[handle.pid])
+    if (measured == NULL || os->accounting == NULL ||
+        measured != &os->accounting->tasks[handle.pid])
         return;
     measured->account.steps++;
     measured->account.cpu_ns += end - start;

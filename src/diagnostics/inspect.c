@@ -15,6 +15,8 @@ const char *sos_wait_name(enum sos_wait wait)
 static uint32_t line_of(const sos_task *task)
 {
     const sos_frame *frame = task->frame;
+    while (frame != NULL && (frame->flags & SOS_GUARD_) != 0)
+        frame = sos_frame_below_(frame);
     return frame == NULL || frame->resume >= SOS_RESUME_REFUSED_ ? 0 : frame->resume;
 }
 
@@ -40,7 +42,8 @@ static const char *object_of(const struct sos_link *link)
 {
     if (link->kind == SOS_WAIT_JOIN)
         return CONTAINER_(link->object, sos_task, joiners)->name;
-    if (link->kind >= SOS_WAIT_QUEUE_PUT && link->kind <= SOS_WAIT_EVENT)
+    if (link->kind >= SOS_WAIT_QUEUE_PUT && link->kind <= SOS_WAIT_EVENT &&
+        sos_waitable_of_(link)->name != NULL)
         return sos_waitable_of_(link)->name;
     return "";
 }
