@@ -41,7 +41,7 @@ int memcmp(const void *a, const void *b, size_t size);
 /* The core compiled as one file (its release and firmware builds are): nothing but the public
  * functions has a name outside, so the compiler may inline and drop what it likes. */
 #ifdef SOS_ONE_FILE
-#define INTERNAL_ static
+#define INTERNAL_ static __attribute__((unused)) /* some serve the diagnostics alone */
 #else
 #define INTERNAL_
 #endif
