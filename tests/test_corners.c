@@ -496,14 +496,14 @@ async_fn(accountant)
     async_end;
 }
 
-static void accounting_may_be_switched_off_in_a_finally_part(void)
+static void accounting_may_not_be_switched_off_within_a_step(void)
 {
     for (int detached = 0; detached < 2; detached++) {
         world_open(NULL);
         CHECK_INT(sos_accounting(world.os, true), SOS_OK);
         sos_fork(world.os, accountant, sos_opt(.priority = 1, .detached = detached != 0));
         sos_fork(world.os, yielder, sos_opt(.priority = 1, .name = "y"), .rounds = 2);
-        world_run(SOS_OK, "0 y 0\n0 off: OK\n0 y 1\n");
+        world_run(SOS_OK, "0 y 0\n0 off: EBUSY\n0 y 1\n");
         world_close();
     }
 }
@@ -552,7 +552,7 @@ int main(void)
     reports_have_words_for_no_name();
     tasks_need_no_name();
     the_line_under_a_deadline_is_that_of_the_await();
-    accounting_may_be_switched_off_in_a_finally_part();
+    accounting_may_not_be_switched_off_within_a_step();
     a_limit_switched_off_within_a_step_does_not_count_for_it();
     return 0;
 }

@@ -11,6 +11,7 @@ struct measured {
 
 struct sos_accounting_ {
     uint64_t next_starvation_check;
+    bool in_step; /* cannot be switched off now */
     struct measured tasks[]; /* by pid */
 };
 
@@ -68,17 +69,19 @@ static void measured_step(sos *os, sos_task *task)
     sos_handle handle = sos_handle_of_(task);
     struct measured *measured = os->accounting != NULL ? &os->accounting->tasks[task->pid] : NULL;
     uint64_t start = clock_ns(os);
-    if (measured != NULL)
+    if (measured != NULL) {
         max(&measured->account.longest_wakeup_ns, start - measured->runnable_since);
+        os->accounting->in_step = true;
+    }
     if (os->step_limit_us != 0)
         limited_step(os, task, start);
     else
         sos_step_(os, task);
     uint64_t end = clock_ns(os);
     bool there = sos_lookup_(os, handle) == task;
-    if (measured == NULL || os->accounting == NULL ||
-        measured != &os->accounting->tasks[handle.pid])
+    if (measured == NULL)
         return;
+    os->accounting->in_step = false;
     measured->account.steps++;
     measured->account.cpu_ns += end - start;
     max(&measured->account.longest_step_ns, end - start);
@@ -124,10 +127,10 @@ int sos_accounting(sos *os, bool on)
         for (uint32_t pid = 0; pid < os->config.task_capacity; pid++)
             os->accounting->tasks[pid].runnable_since = now;
         os->accounting_end = forget_accounts;
-    } else if (os->running == NULL) {
-        forget_accounts(os);
-    } else {
+    } else if (os->accounting->in_step || os->running != NULL) {
         return SOS_EBUSY;
+    } else {
+        forget_accounts(os);
     }
     update(os);
     return SOS_OK;
