@@ -11,7 +11,7 @@ struct measured {
 
 struct sos_accounting_ {
     uint64_t next_starvation_check;
-    bool in_step; /* cannot be switched off now */
+    bool in_step;            /* cannot be switched off now */
     struct measured tasks[]; /* by pid */
 };
 
