@@ -48,7 +48,7 @@ int sos_queue_init(struct sos_queue *queue, const char *name, void *items, uint3
 SOS_MUST_USE sos_op sos_queue_put(sos_task *task, struct sos_queue *queue, const void *item);
 
 /* Takes the oldest item into *item; waits while there is none. Ends in 0; SOS_EPIPE: closed and
- * empty. Canceled: the item is back at the front. */
+ * empty. Canceled: the item is back at the front; of several given back, the last one stands first. */
 SOS_MUST_USE sos_op sos_queue_get(sos_task *task, struct sos_queue *queue, void *item);
 
 /* The same without waiting, also from outside of tasks: SOS_EAGAIN instead. */
