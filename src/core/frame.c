@@ -87,10 +87,8 @@ sos_op sos_call_(sos_task *task, sos_async_function function, const void *argume
 void sos_return_(sos_task *task, int status)
 {
     sos_frame *frame = task->frame;
-    if (UNLIKELY_(frame->resume == SOS_RESUME_UNWIND_)) {
-        frame->resume = SOS_RESUME_REFUSED_;
-        frame->function(task, frame); /* traps: async_return in async_finally */
-    }
+    if (UNLIKELY_(frame->resume == SOS_RESUME_UNWIND_))
+        sos_refuse_in_(task, frame); /* async_return in async_finally */
     if (UNLIKELY_(frame->scope != 0))
         task->os->scope_end(task, sos_frame_scope_(frame));
     frame->scope = 0;

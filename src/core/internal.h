@@ -460,6 +460,13 @@ static inline bool sos_is_runnable_(const sos_task *task)
 {
     return task->link.kind == SOS_RUNNABLE || (task->link.kind & SOS_GRANTED_) != 0;
 }
+/* Traps in the resume switch of the frame's function, which knows its own name. */
+static inline void sos_refuse_in_(sos_task *task, sos_frame *frame)
+{
+    frame->resume = SOS_RESUME_REFUSED_;
+    (void)frame->function(task, frame);
+}
+
 INTERNAL_ SOS_NORETURN void sos_refuse_(sos_task *task);
 
 static inline void sos_check_running_(sos_task *task)

@@ -66,10 +66,8 @@ static void finish_step(sos *os, sos_task *task, sos_frame *frame, int outcome)
 {
     while (outcome != SOS_SUSPENDED_) {
         if (outcome == SOS_YIELDED_) {
-            if (UNLIKELY_(os->running != task)) {
-                frame->resume = SOS_RESUME_REFUSED_;
-                frame->function(task, frame); /* traps: it awaited in async_finally */
-            }
+            if (UNLIKELY_(os->running != task))
+                sos_refuse_in_(task, frame); /* it awaited in async_finally */
             yield(os, task);
             return;
         }

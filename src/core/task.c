@@ -209,8 +209,8 @@ HOT_INLINE_ sos_handle spawn(sos *os, sos_task *parent, const struct sos_start *
     bool plain = SOS_FAST_ && options->on_signal == NULL && options->frame_room == 0 &&
                  options->due_us == 0 && os->attention.byte.mode == 0;
     sos_task *task = NULL;
-    int error = LIKELY_(plain) && SOS_FAST_ ? add(os, parent, what, true, &task)
-                                            : add_any(os, parent, what, &task);
+    int error = LIKELY_(plain) ? add(os, parent, what, true, &task)
+                               : add_any(os, parent, what, &task);
     if (UNLIKELY_(error != 0))
         return (sos_handle){ error, 0 };
     start(os, task);

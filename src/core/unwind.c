@@ -76,10 +76,8 @@ static void finish_frame(sos_task *task, sos_frame *frame)
     if (frame->resume == 0 || frame->resume == SOS_RESUME_UNWIND_)
         return;
     frame->resume = SOS_RESUME_UNWIND_;
-    if (frame->function(task, frame) != SOS_DONE_) {
-        frame->resume = SOS_RESUME_REFUSED_;
-        frame->function(task, frame); /* traps: it awaited */
-    }
+    if (frame->function(task, frame) != SOS_DONE_)
+        sos_refuse_in_(task, frame); /* it awaited */
 }
 
 static void unwind_one_frame(sos_task *task)

@@ -22,10 +22,8 @@ void sos_trap_(sos_task *task, const char *function, int line)
 void sos_refuse_(sos_task *task)
 {
     sos_frame *frame = task->frame;
-    if (frame != NULL && frame->resume == SOS_RESUME_UNWIND_) {
-        frame->resume = SOS_RESUME_REFUSED_;
-        frame->function(task, frame); /* traps in its resume switch, with its name */
-    }
+    if (frame != NULL && frame->resume == SOS_RESUME_UNWIND_)
+        sos_refuse_in_(task, frame);
     sos_trap_(task, "await from outside of the task", 0);
 }
 
