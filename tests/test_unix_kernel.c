@@ -25,10 +25,28 @@ static void clocks_memory_entropy(void)
     CHECK(kernel->wall_clock(kernel) > 1600000000u * (uint64_t)1000000);
     CHECK_INT(kernel->entropy(kernel, bytes, sizeof bytes), SOS_OK);
     CHECK(memcmp(bytes + sizeof bytes - 16, zeros, 16) != 0);
-    void *memory = kernel->reallocate(kernel, NULL, 0, 100);
-    memory = kernel->reallocate(kernel, memory, 100, 1000);
+    unix_close(&here);
+}
+
+/* Small and large blocks come from different places; what they hold moves with them. */
+static void memory_keeps_its_content(void)
+{
+    static const size_t sizes[] = { 100, 1000, 200000, 3000000, 70000, 60000, 8 };
+    unix_open(&here, NULL);
+    struct sos_kernel *kernel = here.kernel;
+    unsigned char *memory = kernel->reallocate(kernel, NULL, 0, 8);
+    size_t size = 8;
     CHECK(memory != NULL);
-    CHECK(kernel->reallocate(kernel, memory, 1000, 0) == NULL);
+    memcpy(memory, "content", 8);
+    for (size_t index = 0; index < sizeof sizes / sizeof sizes[0]; index++) {
+        memory = kernel->reallocate(kernel, memory, size, sizes[index]);
+        size = sizes[index];
+        CHECK(memory != NULL && ((uintptr_t)memory & 15) == 0);
+        memory[size - 1] = size == 8 ? 0 : 0xA5;
+        CHECK_TEXT((char *)memory, "content");
+    }
+    CHECK(kernel->reallocate(kernel, memory, size, 0) == NULL);
+    CHECK(kernel->reallocate(kernel, NULL, 0, SIZE_MAX / 2) == NULL);
     unix_close(&here);
 }
 
@@ -140,7 +158,8 @@ static void fall_back(void)
 
 int main(void)
 {
-    void (*const tests[])(void) = { clocks_memory_entropy, console_and_panic };
+    void (*const tests[])(void) = { clocks_memory_entropy, memory_keeps_its_content,
+                                    console_and_panic };
     unix_tests(tests, sizeof tests / sizeof tests[0], false);
     chosen_by_environment();
     fall_back();

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 const struct unix_backend *const sos_unix_backends_[] = { &sos_unix_poll_, NULL };
@@ -40,6 +41,16 @@ void sos_unix_bell_close_(const int bell[2])
 {
     close(bell[0]);
     close(bell[1]);
+}
+
+void *sos_unix_reallocate_(struct sos_kernel *kernel, void *old, size_t old_size, size_t size)
+{
+    (void)kernel;
+    (void)old_size;
+    if (size != 0)
+        return realloc(old, size);
+    free(old);
+    return NULL;
 }
 
 /* Rounds up: better a moment late than to turn in circles until it has come. */

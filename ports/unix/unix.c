@@ -122,7 +122,7 @@ static uint64_t wall_clock(struct sos_kernel *kernel)
     return clock_ns(CLOCK_REALTIME) / 1000;
 }
 
-/* ---- Waking, threads, memory */
+/* ---- Waking, threads */
 
 static void wake(struct sos_kernel *kernel)
 {
@@ -143,16 +143,6 @@ static uintptr_t thread(struct sos_kernel *kernel)
 {
     (void)kernel;
     return sos_unix_thread_();
-}
-
-static void *reallocate(struct sos_kernel *kernel, void *old, size_t old_size, size_t size)
-{
-    (void)kernel;
-    (void)old_size;
-    if (size != 0)
-        return realloc(old, size);
-    free(old);
-    return NULL;
 }
 
 /* ---- Console, entropy, panic */
@@ -225,7 +215,7 @@ static const struct sos_kernel face = {
     .fine_clock = fine_clock,
     .wake = wake,
     .thread = thread,
-    .reallocate = reallocate,
+    .reallocate = sos_unix_reallocate_,
     .write = console_write,
     .read = console_read,
     .wall_clock = wall_clock,

@@ -95,6 +95,8 @@ void sos_unix_bell_ring_(const int bell[2]);
 void sos_unix_bell_clear_(const int bell[2]);
 void sos_unix_bell_close_(const int bell[2]);
 
+void *sos_unix_reallocate_(struct sos_kernel *kernel, void *old, size_t old_size, size_t size);
+
 /* poll() until a moment of the kernel's clock. */
 int sos_unix_poll_until_(struct pollfd *list, size_t count, uint64_t until);
 
