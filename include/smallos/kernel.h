@@ -134,6 +134,12 @@ struct sos_kernel {
 
     /* Optional: &sos_timer_bins where a hundred thousand timers are to be cheap (24 KB). */
     const struct sos_timer_bins_type *timer_bins;
+
+    /* With timer_bins: wait() is called until the next timer exactly. Else a sleep of a task, or a
+     * deadline, may be met up to 1/1024 of its length late, at most 1/4 ms, so that timers near
+     * each other share a wake-up; Linux treats a time-out of poll() so. Only when idle: timers that
+     * are due at a look run in it. */
+    bool exact_timers;
 };
 
 /* ---- What a kernel may call */

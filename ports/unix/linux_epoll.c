@@ -17,6 +17,7 @@ enum { AT_ONCE = 512, LOOK_US = 10 };
 
 struct set {
     int fd;
+    uint64_t collected; /* when that was; timers may ask for looks far more often */
     struct epoll_event events[AT_ONCE];
 };
 
@@ -146,7 +147,10 @@ static uint32_t look(struct sos_kernel *face, sos *os, uint64_t now, uint64_t du
     struct unix_kernel *kernel = unix_of(face);
     struct set *set = set_of(kernel);
     unix_begin_look(kernel, os, now);
-    report_all(kernel, epoll_wait(set->fd, set->events, AT_ONCE, 0));
+    if (now - set->collected >= LOOK_US) {
+        set->collected = now;
+        report_all(kernel, epoll_wait(set->fd, set->events, AT_ONCE, 0));
+    }
     return sos_unix_pace_grant_(&kernel->pace, now, due, LOOK_US);
 }
 
@@ -170,6 +174,7 @@ static int open_set(struct unix_kernel *kernel)
     if (set == NULL)
         return SOS_ENOMEM;
     kernel->state = set;
+    set->collected = 0;
     set->fd = epoll_create1(EPOLL_CLOEXEC);
     if (set->fd < 0 || epoll_ctl(set->fd, EPOLL_CTL_ADD, kernel->bell[0], &bell) != 0) {
         int status = sos_unix_error_(errno);

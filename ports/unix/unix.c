@@ -64,11 +64,13 @@ int sos_unix_kernel_create(struct sos_kernel **created, const struct sos_unix_op
         if (status != SOS_OK)
             sos_unix_bell_close_(kernel->bell);
     }
-    if (status != SOS_OK)
+    if (status != SOS_OK) {
         free(kernel);
-    else
-        *created = &kernel->face;
-    return status;
+        return status;
+    }
+    kernel->face.exact_timers = options != NULL && options->timer_slack_us != 0;
+    *created = &kernel->face;
+    return SOS_OK;
 }
 
 void sos_unix_kernel_destroy(struct sos_kernel *destroyed)

@@ -133,6 +133,13 @@ struct sos_task {
 #endif
 };
 
+/* What will be used soon, where memory has caches. */
+static inline void prefetch_(const void *memory)
+{
+    if (SOS_LINK_LAST_)
+        __builtin_prefetch(memory);
+}
+
 static inline sos_task *task_of_(struct sos_link *link)
 {
     return CONTAINER_(link, sos_task, link);
@@ -178,6 +185,7 @@ struct sos_timer_bins_type {
     bool (*cancel)(void *bins, struct sos_link *link);     /* false: it is in the heap */
     struct sos_link *(*first)(void *bins, uint64_t until); /* NULL: none is due by `until` */
     uint64_t (*soonest)(void *bins); /* none is due before; SOS_NEVER: there are none */
+    uint64_t (*latest)(void *bins);  /* how long one may sleep for them; not before soonest */
 };
 
 /* A signal posted from elsewhere; slots of a bounded queue of many writers and one reader. */
@@ -585,6 +593,7 @@ INTERNAL_ void sos_reap_killed_(sos *os);
 INTERNAL_ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due);
 INTERNAL_ void sos_timer_cancel_(sos *os, struct sos_link *link);
 INTERNAL_ uint64_t sos_timer_next_(sos *os);
+INTERNAL_ uint64_t sos_timer_latest_(sos *os);
 INTERNAL_ struct sos_link *sos_timer_pop_(sos *os, uint64_t now);
 INTERNAL_ uint64_t sos_due_after_(sos *os, int64_t us);
 

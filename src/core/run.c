@@ -129,10 +129,8 @@ static inline void prefetch_beyond(const sos_task *task, const sos_task *next)
 {
     uintptr_t distance = (uintptr_t)next - (uintptr_t)task;
     uintptr_t guess = (uintptr_t)next + 4 * distance;
-    if (!SOS_LINK_LAST_)
-        return;
-    __builtin_prefetch((const void *)(guess + offsetof(sos_task, link.next)));
-    __builtin_prefetch((const void *)(guess + sizeof(sos_task)));
+    prefetch_((const void *)(guess + offsetof(sos_task, link.next)));
+    prefetch_((const void *)(guess + sizeof(sos_task)));
 }
 
 /*
@@ -213,11 +211,13 @@ static uint32_t look(sos *os)
     uint64_t now = kernel->now(kernel);
     wake_sleepers(os, now);
     os->collecting = true;
-    __atomic_store_n(&os->attention.byte.posted, 0, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* what is posted from here on rings again */
-    void (*take_posts)(sos *) = __atomic_load_n(&os->take_posts, __ATOMIC_RELAXED);
-    if (take_posts != NULL)
-        take_posts(os);
+    if (__atomic_load_n(&os->attention.byte.posted, __ATOMIC_RELAXED) != 0) {
+        __atomic_store_n(&os->attention.byte.posted, 0, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* what is posted from here on rings again */
+        void (*take_posts)(sos *) = __atomic_load_n(&os->take_posts, __ATOMIC_RELAXED);
+        if (take_posts != NULL)
+            take_posts(os);
+    }
     os->looked_due = sos_timer_next_(os);
     if (kernel->look != NULL)
         steps = kernel->look(kernel, os, now, os->looked_due);
@@ -241,7 +241,7 @@ static bool anything_runnable(const sos *os)
 /* Nothing is runnable: sleeps until the next timer, an event or a post. */
 static void idle(sos *os, uint64_t until)
 {
-    uint64_t due = sos_timer_next_(os);
+    uint64_t due = sos_timer_latest_(os);
     __atomic_store_n(&os->asleep, 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* against the other order in ring() of signal.c */
     if (!sos_attention(os)) {

@@ -109,7 +109,7 @@ void sos_timer_cancel_(sos *os, struct sos_link *link)
 static struct sos_link *first_timer(sos *os, uint64_t until)
 {
     struct sos_link *near = os->heap;
-    if (os->bins == NULL || os->timer_count == 0)
+    if (os->bins == NULL)
         return near;
     struct sos_link *far = os->kernel->timer_bins->first(os->bins, until);
     return near == NULL || (far != NULL && before(far, near)) ? far : near;
@@ -122,6 +122,16 @@ uint64_t sos_timer_next_(sos *os)
         return near;
     uint64_t far = os->kernel->timer_bins->soonest(os->bins);
     return far < near ? far : near;
+}
+
+/* Until when to sleep: a bin lets timers far ahead share a wake-up. */
+uint64_t sos_timer_latest_(sos *os)
+{
+    uint64_t due = sos_timer_next_(os);
+    if (os->bins == NULL || os->kernel->exact_timers || (os->heap != NULL && os->heap->due == due))
+        return due;
+    uint64_t latest = os->kernel->timer_bins->latest(os->bins);
+    return os->heap != NULL && os->heap->due < latest ? os->heap->due : latest;
 }
 
 struct sos_link *sos_timer_pop_(sos *os, uint64_t now)

@@ -24,7 +24,14 @@ struct bin {
     unsigned turn;
 };
 
-enum { RINGS = 3, SLOT_BITS = 8, BITS = 10, SLOTS = 1 << BITS, WORDS = SLOTS / 64 };
+enum {
+    RINGS = 3,
+    SLOT_BITS = 8,
+    BITS = 10,
+    SLOTS = 1 << BITS,
+    WORDS = SLOTS / 64,
+    SLOT_US = 1 << SLOT_BITS
+};
 
 struct bins {
     uint64_t horizon;
@@ -33,7 +40,10 @@ struct bins {
     struct sos_link *beyond;
     uint64_t refill; /* slot at which `beyond` is looked at again; none of it is due before */
     struct sos_link *sorted;
+    uint64_t latest_sorted; /* `latest` of the slot that `sorted` came from */
+    uint64_t looked;        /* the last look, in us */
     uint64_t used[RINGS][WORDS];
+    uint64_t latest[SLOTS]; /* of the finest ring: no link may be met later, in us */
     struct sos_link *slots[RINGS][SLOTS][LISTS];
 };
 
@@ -56,9 +66,22 @@ static void init(void *memory, uint64_t now)
     bins->soonest = SOS_NEVER;
 }
 
-static bool arm(void *memory, struct sos_link *link)
+static bool is_used(const struct bins *bins, unsigned ring, unsigned index)
 {
-    struct bins *bins = memory;
+    return (bins->used[ring][index / 64] >> (index % 64) & 1) != 0;
+}
+
+/* How long the runtime may sleep for a link in the finest ring: never beyond its slot's end. */
+static void limit_sleep(struct bins *bins, unsigned index, uint64_t due, uint64_t slack)
+{
+    if (!is_used(bins, 0, index))
+        bins->latest[index] = (due | (SLOT_US - 1)) + 1;
+    if (due + slack < bins->latest[index])
+        bins->latest[index] = due + slack;
+}
+
+static bool put_into_bin(struct bins *bins, struct sos_link *link, uint64_t slack)
+{
     uint64_t slot = link->due >> SLOT_BITS, horizon = bins->horizon;
     if (slot < horizon)
         return false;
@@ -69,6 +92,8 @@ static bool arm(void *memory, struct sos_link *link)
             continue;
         unsigned index = (unsigned)(slot % SLOTS);
         uint64_t start = slot << (ring * BITS);
+        if (ring == 0)
+            limit_sleep(bins, index, link->due, slack);
         bins->used[ring][index / 64] |= (uint64_t)1 << (index % 64);
         if (start < bins->next)
             bins->next = start;
@@ -81,6 +106,14 @@ static bool arm(void *memory, struct sos_link *link)
     if (bins->refill < bins->next)
         bins->next = bins->refill;
     return true;
+}
+
+/* A sleep may end up to 1/1024 of its length late. */
+static bool arm(void *memory, struct sos_link *link)
+{
+    struct bins *bins = memory;
+    uint64_t length = link->due > bins->looked ? link->due - bins->looked : 0;
+    return put_into_bin(bins, link, length / 1024);
 }
 
 static bool cancel(void *memory, struct sos_link *link)
@@ -175,7 +208,7 @@ static void arm_again(struct bins *bins, struct bin *bin)
 {
     struct sos_link *link;
     while ((link = next_of(bin)) != NULL)
-        arm(bins, link);
+        put_into_bin(bins, link, SLOT_US); /* it was armed for more than 1,024 slots */
 }
 
 /* What was beyond the last ring is looked at when the horizon comes near, every 4 minutes. */
@@ -215,6 +248,7 @@ static bool take(struct bins *bins, uint64_t until, struct bin *bin)
         if (ring == 0) {
             bins->horizon = start + 1;
             bins->soonest = 0;
+            bins->latest_sorted = bins->latest[start % SLOTS];
             return true;
         }
         arm_again(bins, bin);
@@ -289,6 +323,7 @@ static struct sos_link *first(void *memory, uint64_t until_us)
 {
     struct bins *bins = memory;
     struct bin bin;
+    bins->looked = until_us;
     if (until_us >= bins->soonest)
         bins->soonest = 0; /* it is taken now, or had been cancelled */
     if (bins->sorted == NULL && take(bins, until_us >> SLOT_BITS, &bin))
@@ -340,6 +375,19 @@ static uint64_t soonest(void *memory)
     return bins->soonest;
 }
 
+/* What still stands in a coarser ring may be as late as a slot is long. */
+static uint64_t latest(void *memory)
+{
+    struct bins *bins = memory;
+    uint64_t due = soonest(memory), slot = due >> SLOT_BITS;
+    uint64_t limit = (due | (SLOT_US - 1)) + 1;
+    if (bins->sorted != NULL)
+        limit = bins->latest_sorted;
+    else if (slot - bins->horizon < SLOTS && is_used(bins, 0, (unsigned)(slot % SLOTS)))
+        limit = bins->latest[slot % SLOTS];
+    return limit > due ? limit : due;
+}
+
 const struct sos_timer_bins_type sos_timer_bins = {
-    sizeof(struct bins), init, arm, cancel, first, soonest
+    sizeof(struct bins), init, arm, cancel, first, soonest, latest
 };
