@@ -84,14 +84,19 @@ sos_op sos_call_(sos_task *task, sos_async_function function, const void *argume
     return (sos_op){ SOS_CALLED_ };
 }
 
+static __attribute__((noinline)) void return_from(sos_task *task, sos_frame *frame)
+{
+    if (frame->resume == SOS_RESUME_UNWIND_)
+        sos_refuse_in_(task, frame); /* async_return in async_finally */
+    task->os->scope_end(task, sos_frame_scope_(frame));
+    frame->scope = 0;
+}
+
 void sos_return_(sos_task *task, int status)
 {
     sos_frame *frame = task->frame;
-    if (UNLIKELY_(frame->resume == SOS_RESUME_UNWIND_))
-        sos_refuse_in_(task, frame); /* async_return in async_finally */
-    if (UNLIKELY_(frame->scope != 0))
-        task->os->scope_end(task, sos_frame_scope_(frame));
-    frame->scope = 0;
+    if (UNLIKELY_(frame->resume == SOS_RESUME_UNWIND_ || frame->scope != 0))
+        return_from(task, frame);
     task->status = status;
     task->os->running = NULL; /* what follows is the async_finally part: it may not await */
 }

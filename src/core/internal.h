@@ -53,6 +53,8 @@ int memcmp(const void *a, const void *b, size_t size);
 #else
 #define HOT_INLINE_ static inline __attribute__((always_inline))
 #define SOS_FAST_ 1
+/* Freestanding, a compiler calls it even for a single word; by this name it need not. */
+#define memcpy __builtin_memcpy
 #endif
 
 #define CONTAINER_(pointer, type, member)                                                          \
@@ -254,11 +256,11 @@ struct sos {
     uint32_t pass;
 
     struct sos_kernel *kernel;
-    sos_task **tasks;    /* by pid */
-    uint32_t task_count; /* records */
+    sos_task **tasks; /* by pid */
+    uint32_t ended;   /* tasks whose record is still there; with `live`: all records */
     uint32_t next_pid, lap;
-    uint32_t live, live_watchers; /* not beside task_count: they are not written together */
-    uint32_t outside;             /* tasks that something outside can wake */
+    uint32_t live, live_watchers;
+    uint32_t outside; /* tasks that something outside can wake */
     uint32_t grants;
 
     struct sos_link *heap; /* timers */
@@ -319,18 +321,23 @@ struct sos_free_block_ {
 INTERNAL_ void *sos_take_new_(sos *os, size_t size);
 INTERNAL_ void sos_give_large_(sos *os, void *memory, size_t size);
 
-/* Memory for a runtime's own use, aligned for anything; NULL: there is none. */
-static inline void *sos_take_(sos *os, size_t size)
+/* A block of that size that has been given back; NULL: there is none. */
+static inline void *sos_take_again_(sos *os, size_t size)
 {
     size_t index = (size - 1) / SOS_POOL_UNIT_;
-    struct sos_free_block_ *block = NULL;
-    if (LIKELY_(index < SOS_POOL_CLASSES_))
-        block = os->blocks[index];
-    if (UNLIKELY_(block == NULL))
-        return sos_take_new_(os, size);
+    if (UNLIKELY_(index >= SOS_POOL_CLASSES_ || os->blocks[index] == NULL))
+        return NULL;
+    struct sos_free_block_ *block = os->blocks[index];
     os->blocks[index] = block->next;
     os->pool.use.used += (index + 1) * SOS_POOL_UNIT_;
     return block;
+}
+
+/* Memory for a runtime's own use, aligned for anything; NULL: there is none. */
+static inline void *sos_take_(sos *os, size_t size)
+{
+    void *block = sos_take_again_(os, size);
+    return LIKELY_(block != NULL) ? block : sos_take_new_(os, size);
 }
 
 /* `size` as it was taken; NULL is fine. */
@@ -412,6 +419,24 @@ static inline void sos_ready_remove_(sos *os, sos_task *task)
     if (task->link.next == &task->link)
         sos_ready_mark_(os, task->link.level, false);
     sos_list_remove_(queue, &task->link);
+}
+
+/* The running task leaves its queue and `other` goes to the front of its own. */
+static inline void sos_ready_replace_(sos *os, sos_task *task, sos_task *other)
+{
+    struct sos_link **queue = &os->ready[task->link.level];
+    struct sos_link *link = &other->link, *next = task->link.next, *prev = task->link.prev;
+    if (UNLIKELY_(link->level != task->link.level || *queue != &task->link)) {
+        sos_ready_remove_(os, task);
+        sos_ready_insert_(os, other, true);
+        return;
+    }
+    link->next = next;
+    link->prev = prev;
+    prev->next = next->prev = link; /* alone in its queue, these are its own */
+    if (next == &task->link)
+        link->next = link->prev = link;
+    *queue = link;
 }
 
 /* Woken in this collection, and not yet in its ready queue. */
@@ -535,10 +560,7 @@ static inline char *sos_frame_end_(const sos_frame *frame)
 static inline void sos_frame_fill_(sos_frame *frame, sos_async_function function,
                                    const void *arguments, uint32_t size)
 {
-    frame->function = function;
-    frame->resume = 0;
-    frame->size = (uint16_t)(size / 4);
-    frame->scope = 0;
+    *frame = (sos_frame){ function, 0, (uint16_t)(size / 4), 0, 0, 0 };
     for (uint32_t at = sizeof *frame; at < size; at += sizeof(uintptr_t))
         memcpy((char *)frame + at, (const char *)arguments + at, sizeof(uintptr_t));
 }
@@ -576,6 +598,7 @@ INTERNAL_ sos_task *sos_lookup_(const sos *os, sos_handle handle);
 INTERNAL_ int sos_target_(const sos *os, sos_handle handle, sos_task **task); /* one that lives */
 INTERNAL_ sos_handle sos_handle_of_(const sos_task *task);
 INTERNAL_ void sos_task_end_(sos_task *task); /* its frames are gone, its result is its status */
+INTERNAL_ bool sos_end_usual_(sos_task *task, const sos_frame *frame);
 INTERNAL_ void sos_record_free_(sos_task *task);
 INTERNAL_ struct sos_extras_ *sos_extras_(const sos_task *task);
 INTERNAL_ int sos_check_thread_(const sos *os);

@@ -150,7 +150,8 @@ static uint32_t run_undisturbed(sos *os, uint32_t steps)
             prefetch_beyond(task, next);
             task->status = SOS_OK;
             *queue = &next->link;
-        } else if (outcome != SOS_SUSPENDED_) {
+        } else if (outcome != SOS_SUSPENDED_ &&
+                   !(SOS_FAST_ && outcome == SOS_DONE_ && sos_end_usual_(task, frame))) {
             finish_step(os, task, frame, outcome);
         }
     }

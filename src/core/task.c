@@ -67,9 +67,8 @@ static void add_child(sos *os, sos_task *parent, sos_task *child)
     first->prev_sibling = child->pid;
 }
 
-static inline void remove_child(sos *os, sos_task *child)
+static inline void remove_child(sos *os, sos_task *parent, sos_task *child)
 {
-    sos_task *parent = os->tasks[child->parent];
     sos_index_ next = child->next_sibling, prev = child->prev_sibling;
     if (parent->first_child == child->pid)
         parent->first_child = next;
@@ -79,7 +78,18 @@ static inline void remove_child(sos *os, sos_task *child)
         os->tasks[next]->prev_sibling = prev;
     else if (parent->first_child != NO_INDEX_)
         os->tasks[parent->first_child]->prev_sibling = prev;
-    child->parent = NO_INDEX_;
+}
+
+HOT_INLINE_ void free_record(sos_task *task)
+{
+    sos *os = task->os;
+    if (UNLIKELY_(task->status < 0))
+        sos_report_(task, SOS_REPORT_FAILED);
+    if (task->parent != NO_INDEX_)
+        remove_child(os, os->tasks[task->parent], task);
+    os->tasks[task->pid] = NULL;
+    /* the frames are gone: room is all the memory behind the record */
+    sos_give_(os, task, sos_frames_at_((task->link.flags & SOS_EXTRAS_) != 0, false) + task->room);
 }
 
 /* The children of a task that ends live on and have no parent then. */
@@ -100,23 +110,29 @@ static void orphan_children(sos_task *parent)
 
 /* ---- Adding */
 
-/* Pids rise and wrap round: the next one that is free. */
-static inline void next_pid(sos *os, sos_task *task)
+/* Gives a task the next pid; the one after it may be taken. */
+HOT_INLINE_ void take_pid(sos *os, sos_task *task, uint32_t pid)
 {
-    uint32_t pid = os->next_pid, capacity = os->config.task_capacity;
-    while (UNLIKELY_(os->tasks[pid] != NULL))
-        if (++pid == capacity) {
-            pid = 0;
-            os->lap++;
-        }
     task->pid = (sos_index_)pid;
     task->lap = os->lap;
     os->tasks[pid] = task;
-    if (UNLIKELY_(++pid == capacity)) {
-        pid = 0;
+    os->next_pid = pid + 1;
+    if (UNLIKELY_(pid + 1 == os->config.task_capacity)) {
+        os->next_pid = 0;
         os->lap++;
     }
-    os->next_pid = pid;
+}
+
+/* Pids rise and wrap round: the next one that is free. */
+static uint32_t next_pid(sos *os)
+{
+    uint32_t pid = os->next_pid;
+    while (os->tasks[pid] != NULL)
+        if (++pid == os->config.task_capacity) {
+            pid = 0;
+            os->lap++;
+        }
+    return pid;
 }
 
 static unsigned flags_of(const struct sos_options *options, bool extras)
@@ -125,75 +141,58 @@ static unsigned flags_of(const struct sos_options *options, bool extras)
            (unsigned)options->external * SOS_EXTERNAL_ | (unsigned)extras * SOS_EXTRAS_;
 }
 
-/* Fills a record for `what`, whose memory is `size` bytes from `at` on for frames. */
-HOT_INLINE_ void fill(sos *os, sos_task *task, const struct sos_start *what, size_t at,
+/* Fills in all of a record but pid, family, priority and flags. Behind it, at `frame`, come the
+ * arguments and `room` more bytes. */
+HOT_INLINE_ void fill(sos *os, sos_task *task, sos_frame *frame, const struct sos_start *what,
                       uint32_t room)
 {
-    const struct sos_options *options = &what->options;
-    uint32_t size = (uint32_t)what->size & ~1u;
-    sos_frame *frame = (sos_frame *)(void *)((char *)task + at);
-    task->name = options->name != NULL ? options->name : what->name;
-    if (UNLIKELY_(task->name == NULL)) /* a struct sos_start made by hand */
-        task->name = "";
-    task->joiners = NULL;
-    task->parent = task->first_child = task->next_sibling = task->prev_sibling = NO_INDEX_;
     task->os = os;
-    task->link.object = NULL;
+    task->joiners = NULL;
+    task->room = (sos_index_)room;
+    task->parent = task->first_child = task->next_sibling = task->prev_sibling = NO_INDEX_;
+    task->name = what->options.name != NULL ? what->options.name : what->name;
+    task->link.kind = SOS_RUNNABLE;
     task->link.order = 0;
     task->frame = frame;
     task->status = SOS_OK;
     task->signals = 0;
-    task->room = (sos_index_)room;
-    sos_frame_fill_(frame, what->function, what->frame, size);
-    frame->back = 0;
-    frame->flags = 0;
+    sos_frame_fill_(frame, what->function, what->frame, (uint32_t)what->size & ~1u);
 }
 
-/*
- * Makes the record of a task and counts it in; it stands in no queue yet. `plain`, known to the
- * compiler: it has no extras and no room for more frames, so there is little to work out.
- */
-HOT_INLINE_ int add(sos *os, sos_task *parent, const struct sos_start *what, bool plain,
-                    sos_task **added)
+/* Makes the record of a task and counts it in; it stands in no queue yet. */
+static int add(sos *os, sos_task *parent, const struct sos_start *what, sos_task **added)
 {
     const struct sos_options *options = &what->options;
     unsigned priority = (unsigned)options->priority;
     uint32_t size = (uint32_t)what->size & ~1u;
-    uint32_t room = plain ? 0 : (options->frame_room + 7u) & ~7u;
+    uint32_t room = (options->frame_room + 7u) & ~7u;
     if (priority == 0 && parent != NULL)
         priority = parent->link.priority;
     if (priority - 1 >= os->config.priority_levels - 1 || size > 4u * UINT16_MAX ||
-        (!plain && options->frame_room >= NO_INDEX_ / 2) || size + room >= NO_INDEX_)
+        options->frame_room >= NO_INDEX_ / 2 || size + room >= NO_INDEX_)
         return SOS_EINVAL;
-    if (os->task_count >= os->config.task_capacity)
+    if (os->live + os->ended >= os->config.task_capacity)
         return SOS_ECAPACITY;
-    bool extras = !plain &&
-                  (options->on_signal != NULL || options->due_us != 0 || os->policy != NULL);
+    bool extras = options->on_signal != NULL || options->due_us != 0 || os->policy != NULL;
     size_t at = sos_frames_at_(extras, (what->size & 1u) != 0);
     sos_task *task = sos_take_(os, at + size + room);
     if (task == NULL)
         return SOS_ENOMEM;
-    task->link.kind = SOS_RUNNABLE;
+    fill(os, task, (sos_frame *)(void *)((char *)task + at), what, room);
     task->link.level = task->link.priority = (uint8_t)priority;
     task->link.flags = (uint8_t)flags_of(options, extras);
-    fill(os, task, what, at, room);
-    next_pid(os, task);
-    if (UNLIKELY_(extras))
+    if (task->name == NULL) /* a struct sos_start made by hand */
+        task->name = "";
+    take_pid(os, task, next_pid(os));
+    if (extras)
         *sos_extras_(task) = (struct sos_extras_){ options->on_signal, options->context, 0,
                                                    options->due_us };
     if (parent != NULL)
         add_child(os, parent, task);
-    os->task_count++;
     os->live++;
     os->live_watchers += options->watcher;
     *added = task;
     return SOS_OK;
-}
-
-static __attribute__((noinline)) int add_any(sos *os, sos_task *parent,
-                                             const struct sos_start *what, sos_task **added)
-{
-    return add(os, parent, what, false, added);
 }
 
 static inline void start(sos *os, sos_task *task)
@@ -203,23 +202,53 @@ static inline void start(sos *os, sos_task *task)
     sos_ready_place_(os, task, SOS_PLACE_BACK);
 }
 
-HOT_INLINE_ sos_handle spawn(sos *os, sos_task *parent, const struct sos_start *what)
+static sos_handle spawn(sos *os, sos_task *parent, const struct sos_start *what)
 {
-    const struct sos_options *options = &what->options;
-    bool plain = SOS_FAST_ && options->on_signal == NULL && options->frame_room == 0 &&
-                 options->due_us == 0 && os->attention.byte.mode == 0;
     sos_task *task = NULL;
-    int error = LIKELY_(plain) ? add(os, parent, what, true, &task)
-                               : add_any(os, parent, what, &task);
-    if (UNLIKELY_(error != 0))
+    int error = add(os, parent, what, &task);
+    if (error != 0)
         return (sos_handle){ error, 0 };
     start(os, task);
     return sos_handle_of_(task);
 }
 
+static bool has_flags(const struct sos_options *options)
+{
+    return options->watcher || options->detached || options->external;
+}
+
+/*
+ * The same for the usual child, where nothing special is asked for, the next pid is free, and a task
+ * of this size has ended before. Otherwise NULL, and nothing has changed.
+ */
+HOT_INLINE_ sos_task *spawn_usual(sos_task *parent, const struct sos_start *what)
+{
+    sos *os = parent->os;
+    const struct sos_options *options = &what->options;
+    unsigned priority = options->priority != 0 ? (unsigned)options->priority
+                                               : parent->link.priority;
+    uint32_t pid = os->next_pid;
+    if (options->on_signal != NULL || options->frame_room != 0 || options->due_us != 0 ||
+        has_flags(options) || os->attention.byte.mode != 0 ||
+        priority - 1 >= os->config.priority_levels - 1 || os->tasks[pid] != NULL)
+        return NULL;
+    sos_task *task = sos_take_again_(os, sizeof(sos_task) + what->size);
+    if (UNLIKELY_(task == NULL))
+        return NULL;
+    fill(os, task, (sos_frame *)(void *)(task + 1), what, 0);
+    task->link.level = task->link.priority = (uint8_t)priority;
+    task->link.flags = 0;
+    take_pid(os, task, pid);
+    add_child(os, parent, task);
+    os->live++;
+    sos_ready_insert_(os, task, false);
+    return task;
+}
+
 sos_handle sos_spawn_(sos_task *parent, const struct sos_start *what)
 {
-    return spawn(parent->os, parent, what);
+    sos_task *task = SOS_FAST_ ? spawn_usual(parent, what) : NULL;
+    return LIKELY_(task != NULL) ? sos_handle_of_(task) : spawn(parent->os, parent, what);
 }
 
 sos_handle sos_fork_(sos *os, const struct sos_start *what)
@@ -234,9 +263,8 @@ static void take_back(sos_task *task, uint32_t next_pid_before, uint32_t lap_bef
     sos *os = task->os;
     os->live--;
     os->live_watchers -= (task->link.flags & SOS_WATCHER_) != 0;
-    task->link.kind = SOS_ENDED;
     sos_frame_pop_(task);
-    sos_record_free_(task);
+    free_record(task);
     os->next_pid = next_pid_before;
     os->lap = lap_before;
 }
@@ -253,7 +281,7 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
     size_t index = 0;
     for (; index < count; index++) {
         sos_task *task;
-        error = add_any(os, NULL, &starts[index], &task);
+        error = add(os, NULL, &starts[index], &task);
         if (error != 0)
             break;
         sos_list_append_(&added, &task->link);
@@ -275,22 +303,37 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
 
 /* ---- The end */
 
-HOT_INLINE_ void free_record(sos_task *task)
-{
-    sos *os = task->os;
-    if (UNLIKELY_(task->status < 0))
-        sos_report_(task, SOS_REPORT_FAILED);
-    if (task->parent != NO_INDEX_)
-        remove_child(os, task);
-    os->tasks[task->pid] = NULL;
-    os->task_count--;
-    /* the frames are gone: room is all the memory behind the record */
-    sos_give_(os, task, sos_frames_at_((task->link.flags & SOS_EXTRAS_) != 0, false) + task->room);
-}
-
 void sos_record_free_(sos_task *task)
 {
+    task->os->ended--;
     free_record(task);
+}
+
+/*
+ * The same for the usual end in a step: of a child that has neither children nor anything special,
+ * and that its parent waits for. Otherwise false, and nothing has changed.
+ */
+bool sos_end_usual_(sos_task *task, const sos_frame *frame)
+{
+    sos *os = task->os;
+    struct sos_link *joiner = task->joiners;
+    if (frame != (const sos_frame *)(const void *)(task + 1) ||
+        frame->resume != SOS_RESUME_UNWIND_ || task->link.flags != 0 ||
+        task->first_child != NO_INDEX_ || joiner == NULL || joiner->kind != SOS_WAIT_JOIN ||
+        joiner->next != joiner || task_of_(joiner)->pid != task->parent ||
+        os->inheritance != NULL || os->attention.byte.mode != 0)
+        return false;
+    sos_task *parent = task_of_(joiner);
+    parent->status = task->status;
+    parent->link.kind = SOS_RUNNABLE;
+    parent->link.order = os->pass;
+    sos_ready_replace_(os, task, parent);
+    remove_child(os, parent, task);
+    os->tasks[task->pid] = NULL;
+    os->live--;
+    os->running = NULL;
+    sos_give_(os, task, sizeof *task + (size_t)frame->size * 4 + task->room);
+    return true;
 }
 
 void sos_task_end_(sos_task *task)
@@ -317,6 +360,8 @@ void sos_task_end_(sos_task *task)
         orphan_children(task);
     if (joined || (task->link.flags & SOS_DETACHED_) != 0)
         free_record(task);
+    else
+        os->ended++;
 }
 
 int sos_release(sos *os, sos_handle target)
