@@ -35,7 +35,10 @@ extern "C" {
     X(EADDRINUSE, -22, "address in use")                                                           \
     X(EMFILE, -23, "too many open descriptors")                                                    \
     X(EACCES, -24, "permission denied")                                                            \
-    X(EUNREACH, -25, "host or network unreachable")
+    X(EUNREACH, -25, "host or network unreachable")                                                \
+    X(EPROTO, -26, "the other end broke a rule of the protocol")                                   \
+    X(ELIMIT, -27, "larger than a configured limit allows")                                        \
+    X(EEOF, -28, "the stream has ended")
 
 enum sos_error {
     SOS_OK = 0,

@@ -132,7 +132,7 @@ struct sos_kernel {
      */
     const struct sos_diagnostics_type *diagnostics;
 
-    /* Optional: &sos_timer_bins where a hundred thousand timers are to be cheap (24 KB). */
+    /* Optional: &sos_timer_bins where a hundred thousand timers are to be cheap (200 KB). */
     const struct sos_timer_bins_type *timer_bins;
 
     /* With timer_bins: wait() is called until the next timer exactly. Else a sleep of a task, or a
