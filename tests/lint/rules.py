@@ -30,12 +30,13 @@ LAYERS = {  # what a folder of src/ may include from the others
     "client": {"core", "net", "proto", "client"},
     "service": {"core", "config", "net", "proto", "client", "service"},
 }
+VOCABULARY = {"error", "time"}  # public headers that belong to no folder: anybody may include them
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "stdatomic.h", "limits.h"}
 ISO_C = FREESTANDING | {
     "assert.h", "complex.h", "ctype.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "iso646.h",
     "locale.h", "math.h", "setjmp.h", "signal.h", "stdalign.h", "stdarg.h", "stdio.h", "stdlib.h",
     "stdnoreturn.h", "string.h", "tgmath.h", "threads.h", "time.h", "uchar.h", "wchar.h", "wctype.h"}
-LIBRARIES = {"config": {"jansson.h"}}
+LIBRARIES = {"config": {"jansson.h"}, "client": {"jansson.h", "zlib.h"}}
 
 
 def read(path):
@@ -103,6 +104,8 @@ def layer_of_public(root, header):
     stem = os.path.splitext(header)[0]
     if stem == "smallos":
         return "everything"
+    if stem in VOCABULARY:
+        return "vocabulary"
     parts = stem.split("/")
     if len(parts) > 1 and parts[0] in LAYERS:
         return parts[0]
@@ -133,7 +136,7 @@ def may_include(root, name, header):
     if top == "include":
         return header in FREESTANDING or header.startswith("smallos/") or ours is not None
     if ours is not None:
-        return ours in LAYERS.get(part, set())
+        return ours == "vocabulary" or ours in LAYERS.get(part, set())
     if part in ("core", "diagnostics"):
         return header in FREESTANDING
     return header in ISO_C or header in LIBRARIES.get(part, set())

@@ -44,7 +44,7 @@ class Rules(unittest.TestCase):
         self.write("include/smallos/task.h", "#include <stdint.h>\n")
         self.write("include/smallos/http.h", "#include <smallos/task.h>\n")
         self.write("src/client/http.c", "#include <smallos/http.h>\n#include \"proto/http.h\"\n")
-        self.write("src/proto/http.h", "#include <string.h>\n")
+        self.write("src/proto/http.h", "#include <string.h>\n#include <smallos/error.h>\n")
         self.write("src/core/timer.h", "")
         self.write("src/core/timer.c", '#include "timer.h"\n#include <smallos/task.h>\n')
         self.write("src/config/load.c", "#include <jansson.h>\n#include <stdio.h>\n")
@@ -60,7 +60,7 @@ class Rules(unittest.TestCase):
                              ("core", "<smallos/unix.h>"), ("core", "<smallos/smallos.h>"),
                              ("net", "<unistd.h>"), ("net", "<smallos/http.h>"),
                              ("proto", '"core/timer.h"'), ("proto", '"../core/timer.h"'),
-                             ("client", "<jansson.h>"), ("client", "<sys/socket.h>")]:
+                             ("net", "<jansson.h>"), ("client", "<sys/socket.h>")]:
             path = self.write(f"src/{name}/x.c", f"#include {header}\n")
             self.assertEqual(len(self.found(rules.includes)), 1, f"{name} {header}")
             os.remove(path)
