@@ -38,7 +38,9 @@ extern "C" {
     X(EUNREACH, -25, "host or network unreachable")                                                \
     X(EPROTO, -26, "the other end broke a rule of the protocol")                                   \
     X(ELIMIT, -27, "larger than a configured limit allows")                                        \
-    X(EEOF, -28, "the stream has ended")
+    X(EEOF, -28, "the stream has ended")                                                           \
+    X(ENONAME, -29, "no such host name")                                                           \
+    X(ETLS, -30, "TLS failed")
 
 enum sos_error {
     SOS_OK = 0,

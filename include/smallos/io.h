@@ -12,6 +12,8 @@
 extern "C" {
 #endif
 
+enum { SOS_READABLE = 1, SOS_WRITABLE = 2 };
+
 /*
  * Waits until reading (writing) would not block, which end of stream and errors count as. Several
  * tasks may wait on one descriptor; all of them are woken. Level-triggered: it does not matter
@@ -21,6 +23,10 @@ extern "C" {
  */
 SOS_MUST_USE sos_op sos_wait_readable(sos_task *task, int fd);
 SOS_MUST_USE sos_op sos_wait_writable(sos_task *task, int fd);
+
+/* The same right after sos_try_read or sos_try_write has answered SOS_EAGAIN, which is cheaper: to
+ * wait for the next change is enough then. `events`: SOS_READABLE or SOS_WRITABLE. */
+SOS_MUST_USE sos_op sos_wait_again(sos_task *task, int fd, unsigned events);
 
 /*
  * Reads 1 to `size` bytes, waiting until there are some; 0: end of stream. Writes all of `size`

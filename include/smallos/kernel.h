@@ -9,6 +9,7 @@
 #ifndef SMALLOS_KERNEL_H
 #define SMALLOS_KERNEL_H
 
+#include "smallos/io.h"
 #include "smallos/task.h"
 
 #ifdef __cplusplus
@@ -20,15 +21,13 @@ struct sos_source {
     struct sos_link *readers, *writers; /* circular, the oldest first */
 };
 
-enum {
-    SOS_READABLE = 1,
-    SOS_WRITABLE = 2,
-    SOS_AFTER_EAGAIN = 4 /* for watch(): fd_read or fd_write has just said SOS_EAGAIN */
-};
+/* Beside SOS_READABLE and SOS_WRITABLE: for watch(), fd_read or fd_write has just said SOS_EAGAIN. */
+enum { SOS_AFTER_EAGAIN = 4 };
 
 /* Where console text goes. */
 enum sos_channel { SOS_CHANNEL_OUTPUT, SOS_CHANNEL_SHELL, SOS_CHANNEL_REPORT };
 
+struct sos_network;
 struct sos_timer_bins_type;
 struct sos_diagnostics_type;
 
@@ -126,6 +125,9 @@ struct sos_kernel {
     /* Forgets and closes it. */
     int (*fd_close)(struct sos_kernel *kernel, int fd);
 
+    /* Optional: sockets and names, see smallos/network.h. */
+    const struct sos_network *network;
+
     /*
      * Optional: &sos_diagnostics; NULL saves their flash: nothing is reported then, and a trap tells
      * no more than the function's name.
@@ -143,6 +145,9 @@ struct sos_kernel {
 };
 
 /* ---- What a kernel may call */
+
+/* The kernel that a runtime was made with. */
+struct sos_kernel *sos_kernel_of(const sos *os);
 
 /* True: posts wait to be taken, so the kernel must not sleep. Anywhere. */
 bool sos_attention(const sos *os);

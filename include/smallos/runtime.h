@@ -114,6 +114,13 @@ struct sos_memory_use {
 };
 struct sos_memory_use sos_memory(const sos *os);
 
+/*
+ * Memory from the same place, aligned for anything, for objects that end before the runtime does.
+ * NULL: there is none. Given back with the size it was taken with; NULL is fine.
+ */
+void *sos_memory_take(sos *os, size_t size);
+void sos_memory_give(sos *os, void *memory, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

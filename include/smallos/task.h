@@ -212,6 +212,13 @@ SOS_MUST_USE sos_op sos_join_all(sos_task *task, struct sos_join *joins, size_t 
 /* Waits for the first of them to end, well or not. Ends in its index in `joins`. */
 SOS_MUST_USE sos_op sos_join_any(sos_task *task, struct sos_join *joins, size_t count);
 
+/*
+ * An operation that has nothing to wait for, and ends in `status`: for operations of your own, which
+ * are plain functions that return sos_op. Whatever they did stays done when the task is killed
+ * before it goes on.
+ */
+SOS_MUST_USE sos_op sos_complete(sos_task *task, int status);
+
 /* ---- The task itself */
 
 /* The status in which the last await of `task` ended. */

@@ -227,6 +227,7 @@ static const struct sos_kernel face = {
     .fd_read = sos_unix_fd_read_,
     .fd_write = sos_unix_fd_write_,
     .fd_close = sos_unix_fd_close_,
+    .network = &sos_unix_network_,
     .diagnostics = &sos_diagnostics,
     .timer_bins = &sos_timer_bins,
 };

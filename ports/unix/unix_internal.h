@@ -121,6 +121,9 @@ enum {
     UNIX_WRITE_EVENTS = POLLOUT | POLLHUP | POLLERR
 };
 
+/* ---- unix_network.c */
+extern const struct sos_network sos_unix_network_;
+
 /* ---- unix_pace.c */
 uint32_t sos_unix_pace_grant_(struct unix_pace *pace, uint64_t now, uint64_t due, uint32_t room_us);
 void sos_unix_pace_slept_(struct unix_pace *pace);

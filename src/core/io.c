@@ -35,6 +35,12 @@ sos_op sos_wait_writable(sos_task *task, int fd)
     return wait_ready(task, fd, SOS_WAIT_WRITABLE, 0);
 }
 
+sos_op sos_wait_again(sos_task *task, int fd, unsigned events)
+{
+    enum sos_wait kind = events == SOS_READABLE ? SOS_WAIT_READABLE : SOS_WAIT_WRITABLE;
+    return wait_ready(task, fd, kind, SOS_AFTER_EAGAIN);
+}
+
 unsigned sos_source_ready(sos *os, struct sos_source *source, unsigned events, int status)
 {
     if ((events & SOS_READABLE) != 0)

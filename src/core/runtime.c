@@ -106,3 +106,8 @@ void sos_destroy(sos *os)
         os->output_end(os);
     sos_pool_end_(os, runtime_size(&os->config, os->kernel));
 }
+
+struct sos_kernel *sos_kernel_of(const sos *os)
+{
+    return os->kernel;
+}

@@ -41,6 +41,12 @@ sos_op sos_complete_(sos_task *task, int status)
     return (sos_op){ SOS_SUSPENDED_ };
 }
 
+sos_op sos_complete(sos_task *task, int status)
+{
+    sos_check_running_(task);
+    return sos_complete_(task, status);
+}
+
 sos_op sos_complete_got_(sos_task *task, int status, unsigned kind, void *object)
 {
     sos_op op = sos_complete_(task, status);

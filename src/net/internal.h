@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the network layer share: a stream, and what the two kinds of it do differently.
+ *
+ * A stream is read and written by calls that do not wait. One that cannot go on answers SOS_EAGAIN
+ * and says in `wants` for which readiness of `fd` it is to be tried again; stream.c waits for that.
+ * So a kind of stream needs no async function of its own.
+ */
+#ifndef SMALLOS_NET_INTERNAL_H
+#define SMALLOS_NET_INTERNAL_H
+
+#include "smallos/async.h"
+#include "smallos/runtime.h"
+#include "smallos/stream.h"
+
+/* Bytes `first` to `end` of `room`; without any, there is no memory either. */
+struct sos_buffer_ {
+    unsigned char *bytes;
+    uint32_t first, end, room;
+};
+
+struct sos_stream_type_ {
+    /* Reads more into stream->in: how many bytes; SOS_EEOF; SOS_EAGAIN; an error. */
+    int (*read_now)(sos_stream *stream);
+
+    /* Writes stream->out, then `more`, whose written part it takes off: 0 when all is written;
+     * SOS_EAGAIN; an error. */
+    int (*write_now)(sos_stream *stream, struct sos_slice *more);
+
+    /* All is written: tells the other end that no more will come. 0; SOS_EAGAIN; an error. */
+    int (*shutdown_now)(sos_stream *stream);
+
+    /* Gives back what this kind has beside the stream; the descriptor is closed after it. */
+    void (*end)(sos_stream *stream);
+
+    const char *(*error_text)(const sos_stream *stream); /* NULL: that of the table */
+};
+
+struct sos_stream {
+    const struct sos_stream_type_ *type;
+    sos *os;
+    int fd;
+    int error;      /* the first one, of any operation */
+    uint32_t limit; /* of each buffer */
+    uint8_t wants;  /* after SOS_EAGAIN: SOS_READABLE or SOS_WRITABLE */
+    bool ended;     /* the other end will send no more */
+    bool shut;      /* no more will be written */
+    bool closed;    /* its memory goes with the last operation on it */
+    uint16_t users; /* frames of operations that refer to it */
+    struct sos_buffer_ in, out;
+};
+
+/* For async functions that refer to a stream over an await: in their first step, and finally. */
+static inline void stream_enter(sos_stream *stream)
+{
+    stream->users++;
+}
+void sos_stream_leave_(sos_stream *stream);
+
+/* A stream of `size` bytes, the first of which are a struct sos_stream; the rest is zero. */
+sos_stream *sos_stream_new_(sos *os, size_t size, const struct sos_stream_type_ *type, int fd,
+                            uint32_t limit);
+
+/* Room for at least `size` more bytes behind `end`, up to `limit` in all: 0, SOS_ENOMEM, SOS_ELIMIT
+ * (then there may be less room than asked for, but some, unless the buffer is full). */
+int sos_buffer_reserve_(sos *os, struct sos_buffer_ *buffer, size_t size, uint32_t limit);
+void sos_buffer_take_(sos *os, struct sos_buffer_ *buffer, size_t size);
+void sos_buffer_free_(sos *os, struct sos_buffer_ *buffer);
+
+static inline uint32_t buffer_count(const struct sos_buffer_ *buffer)
+{
+    return buffer->end - buffer->first;
+}
+
+/* Of a descriptor: what a plain stream does, and what one around it builds on. */
+int sos_socket_read_(sos_stream *stream, struct sos_buffer_ *into);
+int sos_socket_write_(sos_stream *stream, struct sos_slice *slices, size_t count);
+int sos_socket_shutdown_(sos_stream *stream);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* Plain streams: what is read and written is what the descriptor carries. And listeners. */
+#include "net/internal.h"
+
+#include <string.h>
+
+enum { READ_AT_LEAST = 1024 };
+
+/* ---- Reading and writing a descriptor */
+
+/* Memory that nothing was read into is given back, so that an idle stream has none. */
+int sos_socket_read_(sos_stream *stream, struct sos_buffer_ *into)
+{
+    int status = sos_buffer_reserve_(stream->os, into, READ_AT_LEAST, stream->limit);
+    uint32_t room = into->room - into->end;
+    if (status == SOS_ENOMEM)
+        return status;
+    if (room == 0)
+        return SOS_ELIMIT;
+    int got = sos_try_read(stream->os, stream->fd, into->bytes + into->end, room);
+    if (got > 0)
+        into->end += (uint32_t)got;
+    else if (buffer_count(into) == 0)
+        sos_buffer_free_(stream->os, into);
+    if (got == SOS_EAGAIN)
+        stream->wants = SOS_READABLE;
+    return got == 0 ? SOS_EEOF : got;
+}
+
+static int write_some(sos_stream *stream, const struct sos_slice *slices, size_t count)
+{
+    struct sos_kernel *kernel = sos_kernel_of(stream->os);
+    if (count == 1)
+        return sos_try_write(stream->os, stream->fd, slices[0].bytes, slices[0].size);
+    if (kernel->network != NULL && kernel->network->write_many != NULL)
+        return kernel->network->write_many(kernel, stream->fd, slices, count);
+    return sos_try_write(stream->os, stream->fd, slices[0].bytes, slices[0].size);
+}
+
+/* Takes off the slices what has been written: 0, SOS_EAGAIN or an error. */
+int sos_socket_write_(sos_stream *stream, struct sos_slice *slices, size_t count)
+{
+    for (;;) {
+        while (count != 0 && slices[0].size == 0) {
+            slices++;
+            count--;
+        }
+        if (count == 0)
+            return SOS_OK;
+        int put = write_some(stream, slices, count);
+        if (put == SOS_EAGAIN)
+            stream->wants = SOS_WRITABLE;
+        if (put < 0)
+            return put;
+        size_t left = (size_t)put;
+        for (size_t index = 0; index < count && left != 0; index++) {
+            size_t taken = left < slices[index].size ? left : slices[index].size;
+            slices[index].bytes = (const unsigned char *)slices[index].bytes + taken;
+            slices[index].size -= taken;
+            left -= taken;
+        }
+    }
+}
+
+int sos_socket_shutdown_(sos_stream *stream)
+{
+    struct sos_kernel *kernel = sos_kernel_of(stream->os);
+    if (kernel->network == NULL || kernel->network->shutdown == NULL)
+        return SOS_ENOTSUP;
+    return kernel->network->shutdown(kernel, stream->fd);
+}
+
+/* ---- The plain stream */
+
+static int read_now(sos_stream *stream)
+{
+    return sos_socket_read_(stream, &stream->in);
+}
+
+static int write_now(sos_stream *stream, struct sos_slice *more)
+{
+    struct sos_buffer_ *out = &stream->out;
+    uint32_t waiting = buffer_count(out);
+    struct sos_slice slices[2] = { { NULL, waiting }, *more };
+    if (waiting != 0)
+        slices[0].bytes = out->bytes + out->first;
+    int status = sos_socket_write_(stream, slices, 2);
+    if (waiting != 0)
+        sos_buffer_take_(stream->os, out, waiting - slices[0].size);
+    *more = slices[1];
+    return status;
+}
+
+static void end(sos_stream *stream)
+{
+    sos_memory_give(stream->os, stream, sizeof *stream);
+}
+
+static const struct sos_stream_type_ plain = { read_now, write_now, sos_socket_shutdown_, end,
+                                               NULL };
+
+int sos_stream_adopt(sos *os, int fd, uint32_t max_buffer_size, sos_stream **stream)
+{
+    struct sos_kernel *kernel = sos_kernel_of(os);
+    *stream = NULL;
+    if (kernel->source == NULL || kernel->source(kernel, fd) == NULL)
+        return SOS_EBADF;
+    *stream = sos_stream_new_(os, sizeof **stream, &plain, fd, max_buffer_size);
+    return *stream != NULL ? SOS_OK : SOS_ENOMEM;
+}
+
+/* ---- Connecting to one address */
+
+struct connecting {
+    sos_frame frame;
+    sos_stream **stream;
+    uint32_t limit;
+    int fd, status;
+};
+
+static int connected(sos *os, int fd)
+{
+    struct sos_kernel *kernel = sos_kernel_of(os);
+    return kernel->network->connected(kernel, fd);
+}
+
+static async_fn(connecting)
+{
+    async_begin(connecting);
+    while ((self->status = connected(sos_of(task), self->fd)) == SOS_EAGAIN)
+        try_await(sos_wait_writable(task, self->fd));
+    if (self->status == SOS_OK)
+        self->status = sos_stream_adopt(sos_of(task), self->fd, self->limit, self->stream);
+    if (self->status == SOS_OK)
+        self->fd = -1;
+    async_return(self->status);
+    async_finally;
+    if (self->fd >= 0)
+        sos_fd_close(sos_of(task), self->fd);
+    async_end;
+}
+
+sos_op sos_connect_address(sos_task *task, const struct sos_address *address,
+                           uint32_t max_buffer_size, sos_stream **stream)
+{
+    struct sos_kernel *kernel = sos_kernel_of(sos_of(task));
+    if (address == NULL || stream == NULL)
+        return sos_complete(task, SOS_EINVAL);
+    *stream = NULL;
+    if (kernel->network == NULL || kernel->network->connect == NULL)
+        return sos_complete(task, SOS_ENOTSUP);
+    int fd = kernel->network->connect(kernel, address);
+    if (fd < 0)
+        return sos_complete(task, fd);
+    sos_op op = async_call(connecting, .stream = stream, .limit = max_buffer_size, .fd = fd);
+    if (op.outcome_ != SOS_CALLED_) /* no memory for its frame */
+        sos_fd_close(sos_of(task), fd);
+    return op;
+}
+
+/* ---- Listeners */
+
+struct sos_listener {
+    sos *os;
+    int fd;
+    uint32_t limit;
+    const struct sos_tls_options *tls;
+    uint32_t users; /* frames that refer to it */
+    bool closed;    /* its memory goes with the last of them */
+};
+
+static void leave(sos_listener *listener)
+{
+    if (--listener->users == 0 && listener->closed)
+        sos_memory_give(listener->os, listener, sizeof *listener);
+}
+
+static int listen_at(sos *os, const struct sos_listen *options)
+{
+    enum { BACKLOG = 128 };
+    struct sos_kernel *kernel = sos_kernel_of(os);
+    struct sos_address address;
+    const char *host = options->host != NULL ? options->host : "127.0.0.1";
+    int status = sos_address_parse(&address, host, options->port);
+    if (status != SOS_OK)
+        return status;
+    if (kernel->network == NULL || kernel->network->listen == NULL)
+        return SOS_ENOTSUP;
+    return kernel->network->listen(kernel, &address,
+                                   options->backlog != 0 ? options->backlog : BACKLOG);
+}
+
+int sos_listener_open(sos *os, const struct sos_listen *options, sos_listener **listener)
+{
+    if (listener == NULL || options == NULL)
+        return SOS_EINVAL;
+    *listener = NULL;
+    int fd = listen_at(os, options);
+    if (fd < 0)
+        return fd;
+    *listener = sos_memory_take(os, sizeof **listener);
+    if (*listener == NULL) {
+        sos_fd_close(os, fd);
+        return SOS_ENOMEM;
+    }
+    **listener = (struct sos_listener){
+        .os = os, .fd = fd, .limit = options->max_buffer_size, .tls = options->tls
+    };
+    return SOS_OK;
+}
+
+static int accept_now(sos_listener *listener, sos_stream **stream)
+{
+    struct sos_kernel *kernel = sos_kernel_of(listener->os);
+    if (listener->closed)
+        return SOS_ECANCELED;
+    int fd = kernel->network->accept(kernel, listener->fd, NULL);
+    if (fd < 0)
+        return fd;
+    int status = sos_stream_adopt(listener->os, fd, listener->limit, stream);
+    if (status != SOS_OK)
+        sos_fd_close(listener->os, fd);
+    return status;
+}
+
+struct accepting {
+    sos_frame frame;
+    sos_listener *listener;
+    sos_stream **stream;
+    int status;
+};
+
+static async_fn(accepting)
+{
+    async_begin(accepting);
+    self->listener->users++;
+    while ((self->status = accept_now(self->listener, self->stream)) == SOS_EAGAIN)
+        try_await(sos_wait_readable(task, self->listener->fd));
+    async_return(self->status);
+    async_finally;
+    leave(self->listener);
+    async_end;
+}
+
+sos_op sos_accept(sos_task *task, sos_listener *listener, sos_stream **stream)
+{
+    *stream = NULL;
+    return async_call(accepting, .listener = listener, .stream = stream);
+}
+
+int sos_listener_address(const sos_listener *listener, struct sos_address *address)
+{
+    struct sos_kernel *kernel = sos_kernel_of(listener->os);
+    if (kernel->network->name == NULL)
+        return SOS_ENOTSUP;
+    return kernel->network->name(kernel, listener->fd, false, address);
+}
+
+void sos_listener_close(sos_listener *listener)
+{
+    if (listener == NULL || listener->closed)
+        return;
+    listener->users++;
+    listener->closed = true;
+    sos_fd_close(listener->os, listener->fd);
+    leave(listener);
+}
