@@ -3,7 +3,7 @@
  * Streams of bytes: TCP, local sockets, any descriptor, and TLS around one of them; and listeners,
  * which accept them. One task reads a stream and one writes it at a time, which may be two.
  *
- *     await(sos_connect(task, &(struct sos_connect){ .host = "example.org", .port = 80 },
+ *     await(sos_connect(task, &(struct sos_connect_options){ .host = "example.org", .port = 80 },
  *                       &self->stream));
  *
  * What has been read and not been taken yet stands in the stream's buffer, which grows up to
@@ -27,7 +27,7 @@ struct sos_tls_options;
 
 /* Where to and how. Zero means default in every field. What is pointed to must live until the
  * operation has ended. */
-struct sos_connect {
+struct sos_connect_options {
     const char *host; /* a name or an address; "unix:/path" a local socket */
     uint16_t port;
     uint32_t max_buffer_size; /* bytes read and not taken; default client_defaults.stream */
@@ -41,7 +41,7 @@ struct sos_connect {
  * SOS_ENONAME, SOS_ECONNREFUSED, SOS_EUNREACH, SOS_ETIMEDOUT, SOS_ETLS, SOS_EMFILE, SOS_ENOMEM,
  * SOS_ENOTSUP, SOS_EINVAL. Has no time limit of its own: use sos_within. Canceled: nothing is left.
  */
-SOS_MUST_USE sos_op sos_connect(sos_task *task, const struct sos_connect *options,
+SOS_MUST_USE sos_op sos_connect(sos_task *task, const struct sos_connect_options *options,
                                 sos_stream **stream);
 
 /* The same for an address: no look-up, one try, no TLS. */

@@ -59,10 +59,11 @@ static int read_groups(const char **text, uint8_t *ip, int room)
             return -1;
         if (**text == '.') { /* the last 32 bits as IPv4 */
             *text = start;
-            return size + 4 <= room && read_ipv4(text, ip + size) ? size + 4 : -1;
+            bool good = size + 4 <= room && read_ipv4(text, ip + size) && **text != ':';
+            return good ? size + 4 : -1;
         }
         size += 2;
-        if (**text != ':' || (*text)[1] == ':')
+        if (size == room || **text != ':' || (*text)[1] == ':')
             break;
         ++*text;
     }
@@ -133,19 +134,36 @@ static int longest_gap(const uint8_t ip[16], int *start)
     return *start < 0 ? 0 : longest;
 }
 
-static void format_ipv6(const struct sos_address *address, char *text)
+/* An IPv4 address in the clothes of an IPv6 one is written so that it can be recognised. */
+static bool is_mapped(const uint8_t ip[16])
 {
-    int start, gap = longest_gap(address->ip, &start);
+    static const uint8_t prefix[12] = { [10] = 0xFF, [11] = 0xFF };
+    return memcmp(ip, prefix, sizeof prefix) == 0;
+}
+
+static char *format_groups(const uint8_t ip[16], char *text)
+{
+    int start, gap = longest_gap(ip, &start);
     for (int group = 0; group < 8; group++) {
         if (group == start) {
             text += sprintf(text, "::");
             group += gap - 1;
             continue;
         }
-        bool colon = group != 0 && group != start + gap;
-        unsigned number = (unsigned)address->ip[2 * group] << 8 | address->ip[2 * group + 1];
-        text += sprintf(text, "%s%x", colon || (group != 0 && start < 0) ? ":" : "", number);
+        bool colon = group != 0 && (start < 0 || group != start + gap);
+        unsigned number = (unsigned)ip[2 * group] << 8 | ip[2 * group + 1];
+        text += sprintf(text, "%s%x", colon ? ":" : "", number);
     }
+    return text;
+}
+
+static void format_ipv6(const struct sos_address *address, char *text)
+{
+    const uint8_t *ip = address->ip;
+    if (is_mapped(ip))
+        text += sprintf(text, "::ffff:%u.%u.%u.%u", ip[12], ip[13], ip[14], ip[15]);
+    else
+        text = format_groups(ip, text);
     if (address->scope != 0)
         sprintf(text, "%%%lu", (unsigned long)address->scope);
 }
