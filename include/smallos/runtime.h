@@ -43,8 +43,8 @@ struct sos_client_defaults {
 
 /* What a runtime is made from. Zero means default in every field. */
 struct sos_config {
-    uint32_t task_capacity;    /* tasks at a time, >= 1; default 1024 */
-    uint32_t priority_levels;  /* 2 to 256; default 10: priorities 1 to 9 */
+    uint32_t task_capacity;   /* tasks at a time, >= 1; default 1024 */
+    uint32_t priority_levels; /* 2 to 256 (to 32 where pointers have 4 bytes); default 10: 1 to 9 */
     uint32_t io_buffer_length; /* messages of output kept; default 1024, SOS_NONE: none */
     bool eternal_watchers;     /* run on when only watchers are left */
 

@@ -60,11 +60,14 @@ int memcmp(const void *a, const void *b, size_t size);
 #define CONTAINER_(pointer, type, member)                                                          \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-/* Pids and sizes within one chunk: two bytes where memory is scarce. */
+/* Pids and sizes within one chunk: two bytes where memory is scarce. There no bins for timers come
+ * in front of the heap, and there are no more levels than a word has bits. */
 #if UINTPTR_MAX > 0xFFFFFFFFu
 typedef uint32_t sos_index_;
+#define SOS_BIG_ 1
 #else
 typedef uint16_t sos_index_;
+#define SOS_BIG_ 0
 #endif
 #define NO_INDEX_ ((sos_index_)-1)
 
@@ -98,7 +101,7 @@ enum {
     SOS_EXPIRED_ = 2, /* a deadline that has passed: unwinding stops here */
 
     SOS_AWAITS_PER_STEP_ = 64,
-    SOS_LEVELS_MAX_ = 256
+    SOS_LEVELS_MAX_ = SOS_BIG_ ? 256 : 32
 };
 
 /*
@@ -106,11 +109,7 @@ enum {
  * to the first frame, right behind the record; where it has none the link comes first, so that link
  * and task are one address and all fields are within reach of short instructions.
  */
-#if UINTPTR_MAX > 0xFFFFFFFFu
-#define SOS_LINK_LAST_ 1
-#else
-#define SOS_LINK_LAST_ 0
-#endif
+#define SOS_LINK_LAST_ SOS_BIG_
 
 struct sos_task {
 #if !SOS_LINK_LAST_
@@ -395,7 +394,7 @@ INTERNAL_ void sos_ready_place_with_care_(sos *os, sos_task *task, enum sos_plac
 static inline void sos_ready_mark_(sos *os, unsigned level, bool ready)
 {
     uint32_t bit = 0x80000000u >> (level & 31);
-    if (UNLIKELY_(level >= 32))
+    if (SOS_BIG_ && UNLIKELY_(level >= 32))
         sos_ready_mark_above_31_(os, level, ready);
     else if (ready)
         os->ready_bits |= bit;
@@ -464,7 +463,7 @@ static inline unsigned sos_ready_level_(const sos *os)
 {
     if (LIKELY_(os->ready_bits != 0))
         return (unsigned)__builtin_clz(os->ready_bits);
-    return sos_ready_level_above_31_(os);
+    return SOS_BIG_ ? sos_ready_level_above_31_(os) : SOS_LEVELS_MAX_;
 }
 
 /* ---- wait.c */

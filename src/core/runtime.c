@@ -42,7 +42,8 @@ static size_t tables_at(const struct sos_config *config)
 
 static size_t runtime_size(const struct sos_config *config, const struct sos_kernel *kernel)
 {
-    return tables_at(config) + (kernel->timer_bins != NULL ? kernel->timer_bins->size : 0) +
+    return tables_at(config) +
+           (SOS_BIG_ && kernel->timer_bins != NULL ? kernel->timer_bins->size : 0) +
            config->post_capacity * sizeof(struct sos_post_) +
            config->task_capacity * sizeof(sos_task *);
 }
@@ -51,7 +52,7 @@ static void place_tables(sos *os)
 {
     const struct sos_timer_bins_type *bins = os->kernel->timer_bins;
     char *at = (char *)os + tables_at(&os->config);
-    if (bins != NULL) {
+    if (SOS_BIG_ && bins != NULL) {
         os->bins = at;
         bins->init(at, os->kernel->now(os->kernel));
         at += bins->size;

@@ -10,6 +10,11 @@
  */
 #include "internal.h"
 
+static bool has_bins(const sos *os)
+{
+    return SOS_BIG_ && os->bins != NULL;
+}
+
 static bool before(const struct sos_link *a, const struct sos_link *b)
 {
     return a->due != b->due ? a->due < b->due : (int32_t)(a->order - b->order) < 0;
@@ -92,7 +97,7 @@ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due)
         os->looked_due = due;
         __atomic_store_n(&os->attention.byte.posted, 1, __ATOMIC_RELAXED);
     }
-    if (os->bins == NULL || !os->kernel->timer_bins->arm(os->bins, link))
+    if (!has_bins(os) || !os->kernel->timer_bins->arm(os->bins, link))
         heap_insert(os, link);
 }
 
@@ -101,7 +106,7 @@ void sos_timer_cancel_(sos *os, struct sos_link *link)
     if (link->due == SOS_NEVER)
         return;
     os->timer_count--;
-    if (os->bins == NULL || !os->kernel->timer_bins->cancel(os->bins, link))
+    if (!has_bins(os) || !os->kernel->timer_bins->cancel(os->bins, link))
         heap_remove(os, link);
 }
 
@@ -109,7 +114,7 @@ void sos_timer_cancel_(sos *os, struct sos_link *link)
 static struct sos_link *first_timer(sos *os, uint64_t until)
 {
     struct sos_link *near = os->heap;
-    if (os->bins == NULL)
+    if (!has_bins(os))
         return near;
     struct sos_link *far = os->kernel->timer_bins->first(os->bins, until);
     return near == NULL || (far != NULL && before(far, near)) ? far : near;
@@ -118,7 +123,7 @@ static struct sos_link *first_timer(sos *os, uint64_t until)
 uint64_t sos_timer_next_(sos *os)
 {
     uint64_t near = os->heap == NULL ? SOS_NEVER : os->heap->due;
-    if (os->bins == NULL || os->timer_count == 0)
+    if (!has_bins(os) || os->timer_count == 0)
         return near;
     uint64_t far = os->kernel->timer_bins->soonest(os->bins);
     return far < near ? far : near;
@@ -128,7 +133,7 @@ uint64_t sos_timer_next_(sos *os)
 uint64_t sos_timer_latest_(sos *os)
 {
     uint64_t due = sos_timer_next_(os);
-    if (os->bins == NULL || os->kernel->exact_timers || (os->heap != NULL && os->heap->due == due))
+    if (!has_bins(os) || os->kernel->exact_timers || (os->heap != NULL && os->heap->due == due))
         return due;
     uint64_t latest = os->kernel->timer_bins->latest(os->bins);
     return os->heap != NULL && os->heap->due < latest ? os->heap->due : latest;
