@@ -285,6 +285,8 @@ struct sos {
     void (*scope_end)(sos_task *parent, const struct sos_scope *scope);
     void (*expire)(sos *os);
     void (*take_posts)(sos *os);
+    void (*kill_all)(sos *os);             /* at the end of a run: watchers, and all after a stop */
+    void (*reap_killed)(sos *os);          /* the running task was killed and its step is over */
     void (*step)(sos *os, sos_task *task); /* when attention.mode is set */
     void (*task_started)(sos_task *task);
     void (*task_ready)(sos_task *task);
@@ -609,7 +611,7 @@ INTERNAL_ void sos_unwind_(sos_task *task);
 INTERNAL_ struct sos_scope *sos_frame_scope_(sos_frame *frame);
 INTERNAL_ bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope);
 INTERNAL_ void sos_kill_task_(sos_task *task, bool tree);
-INTERNAL_ void sos_reap_killed_(sos *os);
+INTERNAL_ void sos_kill_all_(sos *os);
 
 /* ---- timer.c */
 INTERNAL_ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due);
@@ -619,11 +621,11 @@ INTERNAL_ uint64_t sos_timer_latest_(sos *os);
 INTERNAL_ struct sos_link *sos_timer_pop_(sos *os, uint64_t now);
 INTERNAL_ uint64_t sos_due_after_(sos *os, int64_t us);
 
-/* ---- join.c, run.c */
+/* ---- join.c, run.c, signal.c */
+INTERNAL_ void sos_ring_(sos *os);
 INTERNAL_ void sos_joiners_answer_(sos_task *task);
 INTERNAL_ void sos_mode_update_(sos *os);
 INTERNAL_ void sos_batch_flush_(sos *os);
-INTERNAL_ void sos_kill_all_(sos *os);
 INTERNAL_ void sos_step_(sos *os, sos_task *task);
 
 #endif

@@ -74,7 +74,7 @@ static void finish_step(sos *os, sos_task *task, sos_frame *frame, int outcome)
         if (outcome == SOS_DONE_ && !function_ended(os, task, frame))
             return;
         if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0)) {
-            sos_reap_killed_(os);
+            os->reap_killed(os);
             return;
         }
         before_step();
@@ -164,7 +164,7 @@ static void run_steps(sos *os, uint32_t steps)
     uint32_t granted = steps; /* one is taken even if the bell rings all the time */
     while ((steps = run_undisturbed(os, steps)) != 0) {
         if (os->attention.byte.killed)
-            sos_reap_killed_(os);
+            os->reap_killed(os);
         if (steps != granted &&
             (__atomic_load_n(&os->attention.byte.posted, __ATOMIC_RELAXED) != 0 ||
              *os->doorbell != 0))
@@ -175,7 +175,7 @@ static void run_steps(sos *os, uint32_t steps)
     }
     os->running = NULL;
     if (os->attention.byte.killed)
-        sos_reap_killed_(os);
+        os->reap_killed(os);
 }
 
 /* ---- Looks */
@@ -244,7 +244,7 @@ static void idle(sos *os, uint64_t until)
 {
     uint64_t due = sos_timer_latest_(os);
     __atomic_store_n(&os->asleep, 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* against the other order in ring() of signal.c */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* against the other order in sos_ring_() */
     if (!sos_attention(os)) {
         os->collecting = true;
         os->kernel->wait(os->kernel, os, due < until ? due : until);
@@ -258,23 +258,11 @@ static void idle(sos *os, uint64_t until)
 
 enum { GOING_ON = 1 };
 
-/* Those that are older first; a task killed here may start new ones for ever: it may, but then they
- * are killed as well. */
-void sos_kill_all_(sos *os)
-{
-    for (uint32_t pid = 0; os->live != 0; pid++) {
-        if (pid == os->config.task_capacity)
-            pid = 0;
-        if (os->tasks[pid] != NULL)
-            sos_kill_task_(os->tasks[pid], true);
-    }
-}
-
 /* After a look, with nothing runnable or a stop: is the run over, and how? */
 static int end_of_run(sos *os)
 {
     bool only_watchers = os->live == os->live_watchers;
-    if (__atomic_load_n(&os->stop, __ATOMIC_RELAXED) != 0)
+    if (__atomic_load_n(&os->stop, __ATOMIC_ACQUIRE) != 0)
         return SOS_ECANCELED;
     if (os->live == 0 || (only_watchers && !os->config.eternal_watchers))
         return SOS_OK;
@@ -298,8 +286,8 @@ static void finish_run(sos *os, int status)
 {
     const struct sos_diagnostics_type *diagnostics = os->kernel->diagnostics;
     if (status != GOING_ON) {
-        if (status != SOS_ESTUCK)
-            sos_kill_all_(os);
+        if (status != SOS_ESTUCK && os->live != 0)
+            os->kill_all(os);
         if (diagnostics != NULL)
             diagnostics->run_ended(os, status);
         __atomic_store_n(&os->stop, 0, __ATOMIC_RELAXED);

@@ -52,7 +52,7 @@ static bool claim_turn(sos *os, uint32_t turn)
 }
 
 /* Makes the runtime look, whether it runs or sleeps. */
-static void ring(sos *os)
+void sos_ring_(sos *os)
 {
     __atomic_store_n(&os->attention.byte.posted, 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* against the other order in idle() of run.c */
@@ -99,19 +99,13 @@ int sos_post(sos *os, sos_handle target, int signal)
     slot->lap = target.lap;
     slot->signal = signal;
     __atomic_store_n(&slot->sequence, lap + 1, __ATOMIC_RELEASE);
-    ring(os);
+    sos_ring_(os);
     return SOS_OK;
 }
 
 bool sos_attention(const sos *os)
 {
     return __atomic_load_n(&os->attention.byte.posted, __ATOMIC_SEQ_CST) != 0;
-}
-
-void sos_stop(sos *os)
-{
-    __atomic_store_n(&os->stop, 1, __ATOMIC_RELAXED);
-    ring(os);
 }
 
 /* ---- Signals */

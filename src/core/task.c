@@ -276,6 +276,7 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
     int error = sos_check_thread_(os);
     if (error != 0)
         return error;
+    sos_expect_watchers_(os);
     uint32_t next_pid_before = os->next_pid, lap_before = os->lap;
     struct sos_link *added = NULL;
     size_t index = 0;

@@ -125,6 +125,18 @@ void sos_unwind_(sos_task *task)
     os->unwinding = false;
 }
 
+/* The step of a task that was killed while it ran is over. */
+static void reap_killed(sos *os)
+{
+    sos_task *task = os->killed;
+    os->attention.byte.killed = 0;
+    os->killed = NULL;
+    if (task == NULL)
+        return;
+    sos_unregister_(task);
+    sos_unwind_(task);
+}
+
 void sos_kill_task_(sos_task *task, bool tree)
 {
     sos *os = task->os;
@@ -137,6 +149,7 @@ void sos_kill_task_(sos_task *task, bool tree)
     task->link.flags |= SOS_KILLED_;
     if (in_own_step(task)) {
         os->killed = task;
+        os->reap_killed = reap_killed;
         os->attention.byte.killed = 1;
     } else if ((task->link.flags & SOS_DYING_) != 0) {
         task->status = SOS_ECANCELED; /* a deadline was at it: now it goes to the bottom */
@@ -146,16 +159,31 @@ void sos_kill_task_(sos_task *task, bool tree)
     }
 }
 
-/* The step of a task that was killed while it ran is over. */
-void sos_reap_killed_(sos *os)
+/* Those that are older first; a task killed here may start new ones for ever: it may, but then they
+ * are killed as well. */
+void sos_kill_all_(sos *os)
 {
-    sos_task *task = os->killed;
-    os->attention.byte.killed = 0;
-    os->killed = NULL;
-    if (task == NULL)
-        return;
-    sos_unregister_(task);
-    sos_unwind_(task);
+    for (uint32_t pid = 0; os->live != 0; pid++) {
+        if (pid == os->config.task_capacity)
+            pid = 0;
+        if (os->tasks[pid] != NULL)
+            sos_kill_task_(os->tasks[pid], true);
+    }
+}
+
+/* Before a watcher is added: what is left of them ends with the run. */
+void sos_expect_watchers_(sos *os)
+{
+    if (os != NULL)
+        __atomic_store_n(&os->kill_all, sos_kill_all_, __ATOMIC_RELAXED);
+}
+
+/* Takes effect in the next look. From anywhere. */
+void sos_stop(sos *os)
+{
+    sos_expect_watchers_(os);
+    __atomic_store_n(&os->stop, 1, __ATOMIC_RELEASE);
+    sos_ring_(os);
 }
 
 int sos_kill(sos *os, sos_handle target)
