@@ -71,8 +71,6 @@ typedef uint16_t sos_index_;
 #endif
 #define NO_INDEX_ ((sos_index_)-1)
 
-struct sos_free_block_;
-
 enum {
     /* in link.kind, beside enum sos_wait */
     SOS_GRANTED_ = 0x80,      /* runnable, and owns what it waited for until its step begins */
@@ -197,14 +195,27 @@ struct sos_post_ {
     int32_t signal;
 };
 
-/* Every block a heap block of its own, so that tools see each one. */
-#ifdef SOS_MEMORY_DIRECT
-#define SOS_POOL_DIRECT_ 1
+/* ---- Memory: of pool.c, or of pool_list.c on small machines and where every block is to be a heap
+ * block of its own, so that tools see each one. The build compiles one of the two. */
+#if SOS_BIG_ && !defined(SOS_MEMORY_DIRECT)
+#define SOS_POOL_LIST_ 0
 #else
-#define SOS_POOL_DIRECT_ 0
+#define SOS_POOL_LIST_ 1
 #endif
-#define SOS_POOL_CLASSES_ 32
 
+enum { SOS_POOL_UNIT_ = 2 * (int)sizeof(void *), SOS_POOL_CLASSES_ = 32 };
+
+struct sos_free_block_ {
+    struct sos_free_block_ *next;
+    size_t size; /* pool.c: large blocks only */
+};
+
+#if SOS_POOL_LIST_
+struct sos_pool_ {
+    size_t used;
+    struct sos_free_block_ free; /* before the first one */
+};
+#else
 struct sos_pool_ {
     struct sos_memory_use use;
     struct sos_free_block_ *large; /* of a fixed buffer only */
@@ -212,7 +223,9 @@ struct sos_pool_ {
     size_t bump_left;
     struct sos_chunk_ *chunks;
     size_t next_chunk;
+    struct sos_free_block_ *blocks[SOS_POOL_CLASSES_]; /* given back, by size */
 };
+#endif
 
 /* How the core tells what went wrong: src/diagnostics, where the kernel names them. */
 struct sos_diagnostics_type {
@@ -268,7 +281,6 @@ struct sos {
 
     struct sos_link *dying; /* stack of tasks being unwound, by link.next */
     sos_task *killed;       /* the running task that was killed */
-    struct sos_pool_ pool;
     struct sos_config config;
 
     struct sos_link *expired; /* deadlines that passed in this pass */
@@ -299,9 +311,9 @@ struct sos {
     uint32_t step_limit_us;
     uintptr_t thread;
     uint64_t aging_next;
-    struct sos_free_block_ *blocks[SOS_POOL_CLASSES_]; /* given back, by size */
-    uint32_t ready_more[SOS_LEVELS_MAX_ / 32];         /* [0] is not used */
-    struct sos_link *ready[];                          /* by level: the front task; circular */
+    struct sos_pool_ pool;
+    uint32_t ready_more[SOS_LEVELS_MAX_ / 32]; /* [0] is not used */
+    struct sos_link *ready[];                  /* by level: the front task; circular */
 };
 
 static inline void sos_report_(sos_task *task, enum sos_report_kind kind)
@@ -312,13 +324,17 @@ static inline void sos_report_(sos_task *task, enum sos_report_kind kind)
 }
 
 /* ---- pool.c */
-enum { SOS_POOL_UNIT_ = 2 * (int)sizeof(void *) };
+/* Memory for a runtime's own use, aligned for anything; NULL: there is none. It is given back with
+ * `size` as it was taken; NULL with size 0 is fine. */
+#if SOS_POOL_LIST_
+INTERNAL_ void *sos_take_(sos *os, size_t size);
+INTERNAL_ void sos_give_(sos *os, void *memory, size_t size);
 
-struct sos_free_block_ {
-    struct sos_free_block_ *next;
-    size_t size; /* large blocks only */
-};
-
+static inline void *sos_take_again_(sos *os, size_t size)
+{
+    return sos_take_(os, size);
+}
+#else
 INTERNAL_ void *sos_take_new_(sos *os, size_t size);
 INTERNAL_ void sos_give_large_(sos *os, void *memory, size_t size);
 
@@ -326,34 +342,33 @@ INTERNAL_ void sos_give_large_(sos *os, void *memory, size_t size);
 static inline void *sos_take_again_(sos *os, size_t size)
 {
     size_t index = (size - 1) / SOS_POOL_UNIT_;
-    if (UNLIKELY_(index >= SOS_POOL_CLASSES_ || os->blocks[index] == NULL))
+    if (UNLIKELY_(index >= SOS_POOL_CLASSES_ || os->pool.blocks[index] == NULL))
         return NULL;
-    struct sos_free_block_ *block = os->blocks[index];
-    os->blocks[index] = block->next;
+    struct sos_free_block_ *block = os->pool.blocks[index];
+    os->pool.blocks[index] = block->next;
     os->pool.use.used += (index + 1) * SOS_POOL_UNIT_;
     return block;
 }
 
-/* Memory for a runtime's own use, aligned for anything; NULL: there is none. */
 static inline void *sos_take_(sos *os, size_t size)
 {
     void *block = sos_take_again_(os, size);
     return LIKELY_(block != NULL) ? block : sos_take_new_(os, size);
 }
 
-/* `size` as it was taken; NULL is fine. */
 static inline void sos_give_(sos *os, void *memory, size_t size)
 {
     size_t index = (size - 1) / SOS_POOL_UNIT_;
     struct sos_free_block_ *block = memory;
-    if (SOS_POOL_DIRECT_ || UNLIKELY_(index >= SOS_POOL_CLASSES_ || memory == NULL)) {
+    if (UNLIKELY_(index >= SOS_POOL_CLASSES_ || memory == NULL)) {
         sos_give_large_(os, memory, size);
         return;
     }
-    block->next = os->blocks[index];
-    os->blocks[index] = block;
+    block->next = os->pool.blocks[index];
+    os->pool.blocks[index] = block;
     os->pool.use.used -= (index + 1) * SOS_POOL_UNIT_;
 }
+#endif
 
 INTERNAL_ void sos_pool_start_(sos *os, size_t first); /* os is the first block, of that size */
 INTERNAL_ void sos_pool_end_(sos *os, size_t first);

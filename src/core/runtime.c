@@ -42,10 +42,10 @@ static size_t tables_at(const struct sos_config *config)
 
 static size_t runtime_size(const struct sos_config *config, const struct sos_kernel *kernel)
 {
-    return tables_at(config) +
-           (SOS_BIG_ && kernel->timer_bins != NULL ? kernel->timer_bins->size : 0) +
-           config->post_capacity * sizeof(struct sos_post_) +
-           config->task_capacity * sizeof(sos_task *);
+    size_t bins = SOS_BIG_ && kernel->timer_bins != NULL ? kernel->timer_bins->size : 0;
+    size_t size = tables_at(config) + bins + config->post_capacity * sizeof(struct sos_post_) +
+                  config->task_capacity * sizeof(sos_task *);
+    return (size + 15) & ~(size_t)15;
 }
 
 static void place_tables(sos *os)

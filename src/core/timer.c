@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers: a pairing heap of links, ordered by moment and then by the order of arming. Arming is
- * O(1), taking the next O(log n) amortised, cancelling O(log n). Where there may be hundreds of
- * thousands of them, the kernel puts bins in front (timer_bins.c), so that only those of the next
- * millisecond are in the heap.
+ * Timers: a skew heap of links, ordered by moment and then by the order of arming. Arming, taking the
+ * next and cancelling are O(log n) amortised. Where there may be hundreds of thousands of them, the
+ * kernel puts bins in front (timer_bins.c), so that only those of the next millisecond are in the
+ * heap.
  *
- * In the heap: child is the first child, next the next sibling, prev the previous sibling or, of
- * a first child, its parent.
+ * In the heap: child and next are the two children, prev is the parent.
  */
 #include "internal.h"
 
@@ -20,69 +19,40 @@ static bool before(const struct sos_link *a, const struct sos_link *b)
     return a->due != b->due ? a->due < b->due : (int32_t)(a->order - b->order) < 0;
 }
 
-static struct sos_link *meld(struct sos_link *a, struct sos_link *b)
+/* Down along the way of the second children, which become the first ones: that keeps it short. */
+static void meld(struct sos_link *a, struct sos_link *b, struct sos_link **at,
+                 struct sos_link *above)
 {
-    if (before(b, a)) {
-        struct sos_link *swap = a;
-        a = b;
-        b = swap;
-    }
-    b->prev = a;
-    b->next = a->child;
-    if (b->next != NULL)
-        b->next->prev = b;
-    a->child = b;
-    return a;
-}
-
-/* Melds siblings in pairs, then the pairs from the last to the first. */
-static struct sos_link *meld_siblings(struct sos_link *first)
-{
-    struct sos_link *pairs = NULL;
-    while (first != NULL) {
-        struct sos_link *second = first->next;
-        struct sos_link *rest = second != NULL ? second->next : NULL;
-        struct sos_link *pair = second != NULL ? meld(first, second) : first;
-        pair->next = pairs;
-        pairs = pair;
-        first = rest;
-    }
-    struct sos_link *root = pairs;
-    if (root != NULL) {
-        pairs = root->next;
-        while (pairs != NULL) {
-            struct sos_link *rest = pairs->next;
-            root = meld(root, pairs);
-            pairs = rest;
+    while (a != NULL && b != NULL) {
+        if (before(b, a)) {
+            struct sos_link *swap = a;
+            a = b;
+            b = swap;
         }
-        root->next = root->prev = NULL;
+        struct sos_link *rest = a->next;
+        a->next = a->child;
+        a->prev = above;
+        above = *at = a;
+        at = &a->child;
+        a = rest;
     }
-    return root;
+    *at = a != NULL ? a : b;
+    if (*at != NULL)
+        (*at)->prev = above;
 }
 
 static void heap_insert(sos *os, struct sos_link *link)
 {
-    link->child = link->next = link->prev = NULL;
-    os->heap = os->heap == NULL ? link : meld(os->heap, link);
-    os->heap->next = os->heap->prev = NULL;
+    link->child = link->next = NULL;
+    meld(os->heap, link, &os->heap, NULL);
 }
 
 static void heap_remove(sos *os, struct sos_link *link)
 {
-    struct sos_link *below = meld_siblings(link->child);
-    if (link == os->heap) {
-        os->heap = below;
-        return;
-    }
-    if (link->prev->child == link)
-        link->prev->child = link->next;
-    else
-        link->prev->next = link->next;
-    if (link->next != NULL)
-        link->next->prev = link->prev;
-    if (below != NULL)
-        os->heap = meld(os->heap, below);
-    os->heap->next = os->heap->prev = NULL;
+    struct sos_link *above = link->prev, **at = &os->heap;
+    if (above != NULL)
+        at = above->child == link ? &above->child : &above->next;
+    meld(link->child, link->next, at, above);
 }
 
 void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due)
