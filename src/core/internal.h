@@ -254,13 +254,13 @@ struct sos {
     bool unwinding;
     bool active; /* sos_run or sos_run_once is on the stack */
     uint8_t asleep;
-    bool paced;          /* more than one step goes by between two looks */
-    bool embedded;       /* its descriptor is polled by another loop */
-    uint64_t looked_due; /* the next timer, as told to the kernel in the last look */
+    bool paced;    /* more than one step goes by between two looks */
+    bool embedded; /* its descriptor is polled by another loop */
     uint8_t stop;
     bool fixed;          /* all memory is config.memory */
     bool clients_filled; /* the defaults of config.client_defaults */
     uint32_t ready_bits; /* level n: bit 31 - n; levels from 32 on: ready_more */
+    uint64_t looked_due; /* the next timer, as told to the kernel in the last look */
     const volatile uint32_t *doorbell;
     sos_task *running;               /* may await; NULL between steps and in async_finally */
     const struct sos_policy *policy; /* sets attention.mode */
@@ -276,35 +276,35 @@ struct sos {
     uint32_t grants;
 
     struct sos_link *heap; /* timers */
-    void *bins;
     uint32_t timer_count;
-
+    uint32_t arm_order;
+    struct sos_link *batch; /* woken in this collection, oldest first; circular */
     struct sos_link *dying; /* stack of tasks being unwound, by link.next */
     sos_task *killed;       /* the running task that was killed */
-    struct sos_config config;
-
-    struct sos_link *expired; /* deadlines that passed in this pass */
-    struct sos_link *batch;   /* woken in this collection, oldest first; circular */
-    uint32_t arm_order;
-    uint32_t last_search; /* mark of the last search for circular joins */
-    struct sos_post_ *posts;
-    uint32_t post_head, post_tail;
 
     /* Set by the first call that needs it, so that a program links only what it uses. */
     const struct sos_inheritance_ *inheritance;
     const struct sos_joins_ *joins;
+    void (*reap_killed)(sos *os);          /* the running task was killed and its step is over */
+    void (*step)(sos *os, sos_task *task); /* when attention.mode is set */
+
+    struct sos_config config;
+
+    void (*kill_all)(sos *os); /* at the end of a run: watchers, and all after a stop */
     void (*child_ended)(sos_task *parent, sos_task *child); /* waits for a scope */
     void (*scope_end)(sos_task *parent, const struct sos_scope *scope);
     void (*expire)(sos *os);
     void (*take_posts)(sos *os);
-    void (*kill_all)(sos *os);             /* at the end of a run: watchers, and all after a stop */
-    void (*reap_killed)(sos *os);          /* the running task was killed and its step is over */
-    void (*step)(sos *os, sos_task *task); /* when attention.mode is set */
     void (*task_started)(sos_task *task);
     void (*task_ready)(sos_task *task);
     void (*output_end)(sos *os);
     void (*accounting_end)(sos *os);
 
+    struct sos_link *expired; /* deadlines that passed in this pass */
+    uint32_t last_search;     /* mark of the last search for circular joins */
+    struct sos_post_ *posts;
+    uint32_t post_head, post_tail;
+    void *bins;
     struct sos_mutex *held;
     struct sos_accounting_ *accounting;
     struct sos_output_ *output;

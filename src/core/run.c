@@ -73,10 +73,8 @@ static void finish_step(sos *os, sos_task *task, sos_frame *frame, int outcome)
         }
         if (outcome == SOS_DONE_ && !function_ended(os, task, frame))
             return;
-        if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0)) {
-            os->reap_killed(os);
-            return;
-        }
+        if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0))
+            return; /* run_steps reaps it */
         before_step();
         frame = task->frame;
         outcome = frame->function(task, frame);
@@ -103,10 +101,12 @@ static bool step_with_care(sos *os)
     sos_task *task = NULL;
     if (os->policy != NULL && os->policy->pick != NULL)
         task = os->policy->pick(os);
-    if (task == NULL)
-        task = sos_ready_first(os, (int)sos_ready_level_(os));
-    if (task == NULL)
-        return false;
+    if (task == NULL) {
+        unsigned level = sos_ready_level_(os);
+        if (level >= SOS_LEVELS_MAX_)
+            return false;
+        task = task_of_(os->ready[level]);
+    }
     if (task->link.kind != SOS_RUNNABLE)
         sos_claim_(task);
     if (os->step != NULL)
@@ -162,20 +162,18 @@ static uint32_t run_undisturbed(sos *os, uint32_t steps)
 static void run_steps(sos *os, uint32_t steps)
 {
     uint32_t granted = steps; /* one is taken even if the bell rings all the time */
-    while ((steps = run_undisturbed(os, steps)) != 0) {
+    for (;; steps--) {
+        steps = run_undisturbed(os, steps);
         if (os->attention.byte.killed)
             os->reap_killed(os);
-        if (steps != granted &&
-            (__atomic_load_n(&os->attention.byte.posted, __ATOMIC_RELAXED) != 0 ||
-             *os->doorbell != 0))
+        if (steps == 0 ||
+            (steps != granted &&
+             (__atomic_load_n(&os->attention.byte.posted, __ATOMIC_RELAXED) != 0 ||
+              *os->doorbell != 0)) ||
+            !step_with_care(os))
             break;
-        if (!step_with_care(os))
-            break;
-        steps--;
     }
     os->running = NULL;
-    if (os->attention.byte.killed)
-        os->reap_killed(os);
 }
 
 /* ---- Looks */
@@ -271,6 +269,41 @@ static int end_of_run(sos *os)
     return sos_attention(os) ? GOING_ON : SOS_ESTUCK;
 }
 
+/* Until the run is over; `once`: no more than one step, after a sleep until `until` if there is
+ * nothing to run. */
+static int run(sos *os, bool once, uint64_t until)
+{
+    const struct sos_diagnostics_type *diagnostics = os->kernel->diagnostics;
+    int status;
+    for (;;) {
+        uint32_t steps = look(os);
+        status = end_of_run(os);
+        if (status != GOING_ON)
+            break;
+        if (anything_runnable(os)) {
+            run_steps(os, once ? 1 : steps);
+            if (!once)
+                continue;
+            status = end_of_run(os);
+            break;
+        }
+        if (until == 0)
+            break;
+        idle(os, until);
+        if (once)
+            until = 0;
+    }
+    if (status != GOING_ON) {
+        if (status != SOS_ESTUCK && os->live != 0)
+            os->kill_all(os);
+        if (diagnostics != NULL)
+            diagnostics->run_ended(os, status);
+        __atomic_store_n(&os->stop, 0, __ATOMIC_RELAXED);
+    }
+    os->active = false;
+    return status;
+}
+
 static int begin_run(sos *os)
 {
     if (os->active || os->unwinding)
@@ -282,36 +315,10 @@ static int begin_run(sos *os)
     return SOS_OK;
 }
 
-static void finish_run(sos *os, int status)
-{
-    const struct sos_diagnostics_type *diagnostics = os->kernel->diagnostics;
-    if (status != GOING_ON) {
-        if (status != SOS_ESTUCK && os->live != 0)
-            os->kill_all(os);
-        if (diagnostics != NULL)
-            diagnostics->run_ended(os, status);
-        __atomic_store_n(&os->stop, 0, __ATOMIC_RELAXED);
-    }
-    os->active = false;
-}
-
 int sos_run(sos *os)
 {
     int status = begin_run(os);
-    if (status != SOS_OK)
-        return status;
-    for (;;) {
-        uint32_t steps = look(os);
-        status = end_of_run(os);
-        if (status != GOING_ON)
-            break;
-        if (anything_runnable(os))
-            run_steps(os, steps);
-        else
-            idle(os, SOS_NEVER);
-    }
-    finish_run(os, status);
-    return status;
+    return status != SOS_OK ? status : run(os, false, SOS_NEVER);
 }
 
 int sos_run_once(sos *os, int64_t timeout_us)
@@ -319,18 +326,7 @@ int sos_run_once(sos *os, int64_t timeout_us)
     int status = begin_run(os);
     if (status != SOS_OK)
         return status;
-    look(os);
-    status = end_of_run(os);
-    if (status == GOING_ON && timeout_us > 0 && !anything_runnable(os)) {
-        idle(os, sos_due_after_(os, timeout_us));
-        look(os);
-        status = end_of_run(os);
-    }
-    if (status == GOING_ON) {
-        run_steps(os, 1);
-        status = end_of_run(os);
-    }
-    finish_run(os, status);
+    status = run(os, true, timeout_us > 0 ? sos_due_after_(os, timeout_us) : 0);
     if (status != GOING_ON)
         return status == SOS_OK ? SOS_ESTALE : status;
     if (os->embedded) { /* as before a sleep: it is the other loop that sleeps */
