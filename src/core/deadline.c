@@ -91,7 +91,7 @@ bool sos_deadline_open_(sos_task *task, int64_t us)
         return true;
     self->link.kind = SOS_DEADLINE_;
     task->os->expire = pass_expired;
-    sos_timer_arm_(task->os, &self->link, sos_due_after_(task->os, us));
+    sos_timer_arm_after_(task->os, &self->link, us);
     return true;
 }
 

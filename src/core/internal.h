@@ -49,9 +49,11 @@ int memcmp(const void *a, const void *b, size_t size);
 /* Worth a copy of its own where speed counts; one copy serves all where size counts. */
 #ifdef __OPTIMIZE_SIZE__
 #define HOT_INLINE_ static inline
+#define WARM_INLINE_ static __attribute__((noinline, unused))
 #define SOS_FAST_ 0
 #else
 #define HOT_INLINE_ static inline __attribute__((always_inline))
+#define WARM_INLINE_ static inline
 #define SOS_FAST_ 1
 /* Freestanding, a compiler calls it even for a single word; by this name it need not. */
 #define memcpy __builtin_memcpy
@@ -172,8 +174,9 @@ struct sos_inheritance_ {
 
 /* How joins of several take part, in the same way. */
 struct sos_joins_ {
-    void (*answer)(struct sos_link *record, int status);
+    void (*answer)(sos_task *target, struct sos_link *record);
     void (*unregister)(sos_task *task);
+    bool (*wait_for)(sos_task *task, const sos_task *target);
 };
 
 /* Timers that are far off, in front of the heap. */
@@ -301,7 +304,6 @@ struct sos {
     void (*accounting_end)(sos *os);
 
     struct sos_link *expired; /* deadlines that passed in this pass */
-    uint32_t last_search;     /* mark of the last search for circular joins */
     struct sos_post_ *posts;
     uint32_t post_head, post_tail;
     void *bins;
@@ -524,14 +526,22 @@ static inline void sos_check_running_(sos_task *task)
         sos_refuse_(task);
 }
 
-/* Takes the running task out of the ready queue; the caller puts it where its waker finds it. For a
- * wait in a list `object` is that list. */
-static inline void sos_suspend_(sos_task *task, enum sos_wait kind, void *object)
+/* Takes the running task out of the ready queue; the caller puts it where its waker finds it. */
+WARM_INLINE_ sos_op sos_suspend_(sos_task *task, enum sos_wait kind, void *object)
 {
     sos *os = task->os;
     sos_ready_remove_(os, task);
     task->link.kind = (uint8_t)kind;
     task->link.object = object;
+    return (sos_op){ SOS_SUSPENDED_ };
+}
+
+/* The same for a wait in a list. */
+WARM_INLINE_ sos_op sos_suspend_in_(sos_task *task, enum sos_wait kind, struct sos_link **list)
+{
+    sos_op op = sos_suspend_(task, kind, list);
+    sos_list_append_(list, &task->link);
+    return op;
 }
 
 /* Ends a wait; the waker has taken the link out of its list. */
@@ -630,6 +640,7 @@ INTERNAL_ void sos_kill_all_(sos *os);
 
 /* ---- timer.c */
 INTERNAL_ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due);
+INTERNAL_ void sos_timer_arm_after_(sos *os, struct sos_link *link, int64_t us);
 INTERNAL_ void sos_timer_cancel_(sos *os, struct sos_link *link);
 INTERNAL_ uint64_t sos_timer_next_(sos *os);
 INTERNAL_ uint64_t sos_timer_latest_(sos *os);

@@ -18,11 +18,9 @@ static sos_op wait_ready(sos_task *task, int fd, enum sos_wait kind, unsigned hi
     if (ready != 0)
         return sos_complete_(task, ready < 0 ? ready : SOS_OK);
     struct sos_link **list = reads ? &source->readers : &source->writers;
-    sos_suspend_(task, kind, list);
     task->link.count[0] = (uint32_t)fd;
     task->os->outside++;
-    sos_list_append_(list, &task->link);
-    return (sos_op){ SOS_SUSPENDED_ };
+    return sos_suspend_in_(task, kind, list);
 }
 
 sos_op sos_wait_readable(sos_task *task, int fd)

@@ -131,10 +131,10 @@ sos_op sos_wait_signals(sos_task *task, uint32_t mask)
         task->signals &= ~(latched & -latched);
         return sos_complete_got_(task, __builtin_ctz(latched), SOS_WAIT_SIGNAL, NULL);
     }
-    sos_suspend_(task, SOS_WAIT_SIGNAL, NULL);
+    sos_op op = sos_suspend_(task, SOS_WAIT_SIGNAL, NULL);
     task->link.mask = mask;
     task->os->outside += sos_outside_can_end_(&task->link);
-    return (sos_op){ SOS_SUSPENDED_ };
+    return op;
 }
 
 sos_op sos_wait_signal(sos_task *task, int signal)

@@ -71,6 +71,11 @@ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due)
         heap_insert(os, link);
 }
 
+void sos_timer_arm_after_(sos *os, struct sos_link *link, int64_t us)
+{
+    sos_timer_arm_(os, link, sos_due_after_(os, us));
+}
+
 void sos_timer_cancel_(sos *os, struct sos_link *link)
 {
     if (link->due == SOS_NEVER)

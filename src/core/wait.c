@@ -172,7 +172,7 @@ sos_op sos_sleep(sos_task *task, int64_t us)
     sos_check_running_(task);
     if (us < 0)
         return sos_complete_(task, SOS_EINVAL);
-    sos_suspend_(task, SOS_WAIT_SLEEP, NULL);
-    sos_timer_arm_(task->os, &task->link, sos_due_after_(task->os, us));
-    return (sos_op){ SOS_SUSPENDED_ };
+    sos_op op = sos_suspend_(task, SOS_WAIT_SLEEP, NULL);
+    sos_timer_arm_after_(task->os, &task->link, us);
+    return op;
 }
