@@ -50,10 +50,12 @@ int memcmp(const void *a, const void *b, size_t size);
 #ifdef __OPTIMIZE_SIZE__
 #define HOT_INLINE_ static inline
 #define WARM_INLINE_ static __attribute__((noinline, unused))
+#define APART_ static inline
 #define SOS_FAST_ 0
 #else
 #define HOT_INLINE_ static inline __attribute__((always_inline))
 #define WARM_INLINE_ static inline
+#define APART_ static __attribute__((noinline)) /* off the common path */
 #define SOS_FAST_ 1
 /* Freestanding, a compiler calls it even for a single word; by this name it need not. */
 #define memcpy __builtin_memcpy
@@ -125,7 +127,7 @@ struct sos_task {
     sos_index_ parent, first_child;
     sos_index_ next_sibling, prev_sibling; /* the first child's prev is the last */
     uint32_t lap;
-    const char *name;
+    const char *name; /* NULL: of a struct sos_start made by hand */
 #if SOS_LINK_LAST_
     struct sos_link link;
     struct sos_frame *frame;
@@ -257,14 +259,14 @@ struct sos {
     bool unwinding;
     bool active; /* sos_run or sos_run_once is on the stack */
     uint8_t asleep;
-    bool paced;    /* more than one step goes by between two looks */
     bool embedded; /* its descriptor is polled by another loop */
     uint8_t stop;
     bool fixed;          /* all memory is config.memory */
     bool clients_filled; /* the defaults of config.client_defaults */
+    uint32_t pace;       /* steps that may go by between two looks */
     uint32_t ready_bits; /* level n: bit 31 - n; levels from 32 on: ready_more */
-    uint64_t looked_due; /* the next timer, as told to the kernel in the last look */
     const volatile uint32_t *doorbell;
+    uint64_t looked_due;             /* the next timer, as told to the kernel in the last look */
     sos_task *running;               /* may await; NULL between steps and in async_finally */
     const struct sos_policy *policy; /* sets attention.mode */
     uint32_t streak;                 /* awaits of this step that did not suspend */
@@ -293,8 +295,8 @@ struct sos {
 
     struct sos_config config;
 
-    void (*kill_all)(sos *os); /* at the end of a run: watchers, and all after a stop */
-    void (*child_ended)(sos_task *parent, sos_task *child); /* waits for a scope */
+    void (*kill_all)(sos *os);            /* at the end of a run: watchers, and all after a stop */
+    void (*child_ended)(sos_task *child); /* its parent may wait for a scope */
     void (*scope_end)(sos_task *parent, const struct sos_scope *scope);
     void (*expire)(sos *os);
     void (*take_posts)(sos *os);
@@ -314,6 +316,7 @@ struct sos {
     uintptr_t thread;
     uint64_t aging_next;
     struct sos_pool_ pool;
+    uint32_t never_rings;                      /* where the kernel has no doorbell */
     uint32_t ready_more[SOS_LEVELS_MAX_ / 32]; /* [0] is not used */
     struct sos_link *ready[];                  /* by level: the front task; circular */
 };
@@ -412,7 +415,7 @@ INTERNAL_ void sos_ready_place_with_care_(sos *os, sos_task *task, enum sos_plac
 
 static inline void sos_ready_mark_(sos *os, unsigned level, bool ready)
 {
-    uint32_t bit = 0x80000000u >> (level & 31);
+    uint32_t bit = 0x80000000u >> (SOS_BIG_ ? level & 31 : level);
     if (SOS_BIG_ && UNLIKELY_(level >= 32))
         sos_ready_mark_above_31_(os, level, ready);
     else if (ready)
@@ -458,7 +461,7 @@ static inline void sos_ready_replace_(sos *os, sos_task *task, sos_task *other)
 }
 
 /* Woken in this collection, and not yet in its ready queue. */
-static inline bool sos_in_batch_(const sos *os, const sos_task *task)
+WARM_INLINE_ bool sos_in_batch_(const sos *os, const sos_task *task)
 {
     const struct sos_link *link = os->batch;
     while (link != NULL && link != &task->link)
@@ -565,15 +568,16 @@ INTERNAL_ uint32_t sos_resume_all_(sos *os, struct sos_link **list, int status);
 INTERNAL_ void sos_claim_(sos_task *task);
 
 /* ---- waitable lists: most urgent first (in waitable.c) */
-INTERNAL_ void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable,
-                                  enum sos_wait kind);
+INTERNAL_ sos_op sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable,
+                                    enum sos_wait kind);
+INTERNAL_ sos_task *sos_waitable_take_first_(struct sos_waitable *waitable); /* NULL: nobody */
+INTERNAL_ void sos_waitable_end_waits_(struct sos_waitable *waitable, int status);
 INTERNAL_ sos_task *sos_waitable_first_(const struct sos_waitable *waitable);
 INTERNAL_ void sos_waitable_sort_in_(struct sos_waitable *waitable, struct sos_link *link);
 INTERNAL_ void sos_set_level_(sos_task *task, int level);
 
 /* ---- frame.c */
-INTERNAL_ sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const void *frame,
-                                     uint32_t size);
+INTERNAL_ sos_frame *sos_frame_push_(sos_task *task, uint32_t size); /* to be filled */
 INTERNAL_ void sos_frame_pop_chunk_(sos_task *task);
 INTERNAL_ const sos_frame *sos_frame_below_(const sos_frame *frame);
 
@@ -582,16 +586,28 @@ static inline char *sos_frame_end_(const sos_frame *frame)
     return (char *)(uintptr_t)frame + (size_t)frame->size * 4;
 }
 
-/* Arguments are whole words; most frames have few. */
-static inline void sos_frame_fill_(sos_frame *frame, sos_async_function function,
-                                   const void *arguments, uint32_t size)
+/* All but `back` and `flags`. Arguments are whole words; most frames have few. */
+WARM_INLINE_ void sos_frame_fill_(sos_frame *frame, sos_async_function function,
+                                  const void *arguments, uint32_t size)
 {
-    *frame = (sos_frame){ function, 0, (uint16_t)(size / 4), 0, 0, 0 };
-    for (uint32_t at = sizeof *frame; at < size; at += sizeof(uintptr_t))
+    uint32_t at = sizeof *frame;
+    frame->function = function;
+    frame->resume = 0;
+    frame->size = (uint16_t)(size / 4);
+    frame->scope = 0;
+    if (!SOS_FAST_ && size > at)
+        memcpy(frame + 1, (const sos_frame *)arguments + 1, size - at);
+    for (; SOS_FAST_ && at < size; at += sizeof(uintptr_t))
         memcpy((char *)frame + at, (const char *)arguments + at, sizeof(uintptr_t));
 }
 
 enum { SOS_EXTRAS_AT_ = (int)((sizeof(sos_task) + 7) & ~(size_t)7) };
+
+/* Of a task that has them. */
+static inline struct sos_extras_ *sos_extras_at_(const sos_task *task)
+{
+    return (struct sos_extras_ *)(void *)((char *)(uintptr_t)task + SOS_EXTRAS_AT_);
+}
 
 /* Where the memory for frames begins in the block of a task; `wide`: on a multiple of 8. */
 static inline size_t sos_frames_at_(bool extras, bool wide)
@@ -601,7 +617,7 @@ static inline size_t sos_frames_at_(bool extras, bool wide)
     return wide ? SOS_EXTRAS_AT_ : sizeof(sos_task);
 }
 
-/* After the last one, `room` is all the memory for frames in the block of the task. */
+/* After the last one, `room` is all of the task's block. */
 static inline void sos_frame_pop_(sos_task *task)
 {
     sos_frame *frame = task->frame;
@@ -610,7 +626,7 @@ static inline void sos_frame_pop_(sos_task *task)
         return;
     }
     sos_frame *below = NULL;
-    char *start = (char *)task + sos_frames_at_((task->link.flags & SOS_EXTRAS_) != 0, false);
+    char *start = (char *)task;
     if (frame->back != 0) {
         below = (sos_frame *)(void *)((char *)frame - (size_t)frame->back * 4);
         start = sos_frame_end_(below);
@@ -620,14 +636,28 @@ static inline void sos_frame_pop_(sos_task *task)
 }
 
 /* ---- task.c */
-INTERNAL_ sos_task *sos_lookup_(const sos *os, sos_handle handle);
-INTERNAL_ int sos_target_(const sos *os, sos_handle handle, sos_task **task); /* one that lives */
+INTERNAL_ sos_task *sos_lookup_at_(const sos *os, int32_t pid, uint32_t lap);
+INTERNAL_ int sos_target_at_(const sos *os, int32_t pid, uint32_t lap, sos_task **task);
+
+/* In two words a handle stays in registers. */
+static inline sos_task *sos_lookup_(const sos *os, sos_handle handle)
+{
+    return sos_lookup_at_(os, handle.pid, handle.lap);
+}
+
+/* One that lives; or an error. */
+static inline int sos_target_(const sos *os, sos_handle handle, sos_task **task)
+{
+    return sos_target_at_(os, handle.pid, handle.lap, task);
+}
+
 INTERNAL_ sos_handle sos_handle_of_(const sos_task *task);
 INTERNAL_ void sos_task_end_(sos_task *task); /* its frames are gone, its result is its status */
 INTERNAL_ bool sos_end_usual_(sos_task *task, const sos_frame *frame);
 INTERNAL_ void sos_record_free_(sos_task *task);
 INTERNAL_ struct sos_extras_ *sos_extras_(const sos_task *task);
 INTERNAL_ int sos_check_thread_(const sos *os);
+INTERNAL_ sos_task *sos_parent_(const sos_task *task); /* NULL: it has none */
 INTERNAL_ sos_task *sos_child_after_(const sos_task *parent, const sos_task *child);
 
 /* ---- unwind.c */
@@ -637,6 +667,7 @@ INTERNAL_ struct sos_scope *sos_frame_scope_(sos_frame *frame);
 INTERNAL_ bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope);
 INTERNAL_ void sos_kill_task_(sos_task *task, bool tree);
 INTERNAL_ void sos_kill_all_(sos *os);
+INTERNAL_ bool sos_in_own_step_(const sos_task *task);
 
 /* ---- timer.c */
 INTERNAL_ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due);

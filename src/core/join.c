@@ -28,7 +28,7 @@ HOT_INLINE_ sos_op wait_for_end(sos_task *task, sos_task *target)
     return sos_suspend_in_(task, SOS_WAIT_JOIN, &target->joiners);
 }
 
-static __attribute__((noinline)) sos_op join_with_care(sos_task *task, sos_task *target)
+APART_ sos_op join_with_care(sos_task *task, sos_task *target)
 {
     int status = check_target(task, target);
     if (status != 0)
@@ -62,8 +62,10 @@ void sos_joiners_answer_(sos_task *task)
         sos_list_remove_(&task->joiners, link);
         if (UNLIKELY_(link->kind == SOS_RECORD_))
             task->os->joins->answer(task, link);
-        else
+        else if (SOS_FAST_)
             sos_resume_here_(task->os, task_of_(link), task->status, SOS_PLACE_FRONT);
+        else
+            sos_resume_(task_of_(link), task->status, SOS_PLACE_FRONT);
     }
 }
 
@@ -179,10 +181,13 @@ static sos_op join_several(sos_task *task, struct sos_join *joins, size_t size, 
     }
     for (struct sos_join *join = joins; join != end; join++) {
         sos_task *target = sos_lookup_(os, join->task);
-        if (target != NULL && target->link.kind == SOS_ENDED) { /* NULL: named twice */
-            sos_joiners_answer_(target);
+        if (target->link.kind != SOS_ENDED)
+            continue;
+        target->link.flags |= SOS_REPORTED_;
+        sos_list_remove_(&target->joiners, &join->link);
+        answer_record(target, &join->link);
+        if (target->joiners == NULL) /* else it is named twice */
             sos_record_free_(target);
-        }
     }
     int status = outcome(task, kind);
     if (status != SOS_EAGAIN) {
@@ -224,9 +229,11 @@ static int scope_outcome(const sos_task *parent, const struct sos_scope *scope, 
 }
 
 /* Called before the child's record goes; the child may be of no scope or of an outer one. */
-static void answer_scope(sos_task *parent, sos_task *child)
+static void answer_scope(sos_task *child)
 {
-    if (!sos_in_scope_(child, parent->link.object))
+    sos_task *parent = sos_parent_(child);
+    if (parent == NULL || parent->link.kind != SOS_WAIT_SCOPE ||
+        !sos_in_scope_(child, parent->link.object))
         return;
     if (child->status < 0)
         child->link.flags |= SOS_REPORTED_;

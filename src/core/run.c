@@ -25,7 +25,7 @@ static void yield(sos *os, sos_task *task)
 {
     struct sos_link **queue = &os->ready[task->link.level];
     task->status = SOS_OK;
-    if (LIKELY_(*queue == &task->link && os->policy == NULL)) {
+    if (SOS_FAST_ && LIKELY_(*queue == &task->link && os->policy == NULL)) {
         *queue = task->link.next;
     } else {
         sos_ready_remove_(os, task);
@@ -45,8 +45,10 @@ static inline bool function_ended(sos *os, sos_task *task, sos_frame *frame)
     sos_frame_pop_(task);
     if (task->frame == NULL) {
         sos_ready_remove_(os, task);
-        if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0))
+        if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0)) {
             task->status = SOS_ECANCELED;
+            os->killed = NULL;
+        }
         sos_task_end_(task);
         return false;
     }
@@ -191,9 +193,10 @@ static void wake_sleepers(sos *os, uint64_t now)
     }
 }
 
-/* What came in one collection goes to the front in the order in which it came. */
+/* A collection is over: what came in it goes to the front in the order in which it came. */
 void sos_batch_flush_(sos *os)
 {
+    os->collecting = false;
     while (os->batch != NULL) {
         struct sos_link *link = os->batch->prev;
         sos_list_remove_(&os->batch, link);
@@ -220,8 +223,7 @@ static uint32_t look(sos *os)
     os->looked_due = sos_timer_next_(os);
     if (kernel->look != NULL)
         steps = kernel->look(kernel, os, now, os->looked_due);
-    os->paced = steps > 1;
-    os->collecting = false;
+    os->pace = steps;
     sos_batch_flush_(os);
     if (os->expired != NULL)
         os->expire(os);
@@ -246,7 +248,6 @@ static void idle(sos *os, uint64_t until)
     if (!sos_attention(os)) {
         os->collecting = true;
         os->kernel->wait(os->kernel, os, due < until ? due : until);
-        os->collecting = false;
         sos_batch_flush_(os);
     }
     __atomic_store_n(&os->asleep, 0, __ATOMIC_RELAXED);
@@ -259,22 +260,46 @@ enum { GOING_ON = 1 };
 /* After a look, with nothing runnable or a stop: is the run over, and how? */
 static int end_of_run(sos *os)
 {
-    bool only_watchers = os->live == os->live_watchers;
     if (__atomic_load_n(&os->stop, __ATOMIC_ACQUIRE) != 0)
         return SOS_ECANCELED;
-    if (os->live == 0 || (only_watchers && !os->config.eternal_watchers))
+    if (os->live == 0 || (os->live == os->live_watchers && !os->config.eternal_watchers))
         return SOS_OK;
     if (anything_runnable(os) || os->timer_count != 0 || os->outside != 0)
         return GOING_ON;
     return sos_attention(os) ? GOING_ON : SOS_ESTUCK;
 }
 
+static int begin_run(sos *os)
+{
+    if (os->active || os->unwinding)
+        return SOS_EBUSY;
+    os->active = true;
+    __atomic_store_n(&os->asleep, 0, __ATOMIC_RELAXED);
+    if (os->kernel->thread != NULL)
+        os->thread = os->kernel->thread(os->kernel);
+    return SOS_OK;
+}
+
+static void finish_run(sos *os, int status)
+{
+    const struct sos_diagnostics_type *diagnostics = os->kernel->diagnostics;
+    if (status != GOING_ON) {
+        if (status != SOS_ESTUCK && os->live != 0)
+            os->kill_all(os);
+        if (diagnostics != NULL)
+            diagnostics->run_ended(os, status);
+        __atomic_store_n(&os->stop, 0, __ATOMIC_RELAXED);
+    }
+    os->active = false;
+}
+
 /* Until the run is over; `once`: no more than one step, after a sleep until `until` if there is
  * nothing to run. */
 static int run(sos *os, bool once, uint64_t until)
 {
-    const struct sos_diagnostics_type *diagnostics = os->kernel->diagnostics;
-    int status;
+    int status = begin_run(os);
+    if (status != SOS_OK)
+        return status;
     for (;;) {
         uint32_t steps = look(os);
         status = end_of_run(os);
@@ -293,40 +318,18 @@ static int run(sos *os, bool once, uint64_t until)
         if (once)
             until = 0;
     }
-    if (status != GOING_ON) {
-        if (status != SOS_ESTUCK && os->live != 0)
-            os->kill_all(os);
-        if (diagnostics != NULL)
-            diagnostics->run_ended(os, status);
-        __atomic_store_n(&os->stop, 0, __ATOMIC_RELAXED);
-    }
-    os->active = false;
+    finish_run(os, status);
     return status;
-}
-
-static int begin_run(sos *os)
-{
-    if (os->active || os->unwinding)
-        return SOS_EBUSY;
-    os->active = true;
-    __atomic_store_n(&os->asleep, 0, __ATOMIC_RELAXED);
-    if (os->kernel->thread != NULL)
-        os->thread = os->kernel->thread(os->kernel);
-    return SOS_OK;
 }
 
 int sos_run(sos *os)
 {
-    int status = begin_run(os);
-    return status != SOS_OK ? status : run(os, false, SOS_NEVER);
+    return run(os, false, SOS_NEVER);
 }
 
 int sos_run_once(sos *os, int64_t timeout_us)
 {
-    int status = begin_run(os);
-    if (status != SOS_OK)
-        return status;
-    status = run(os, true, timeout_us > 0 ? sos_due_after_(os, timeout_us) : 0);
+    int status = run(os, true, timeout_us > 0 ? sos_due_after_(os, timeout_us) : 0);
     if (status != GOING_ON)
         return status == SOS_OK ? SOS_ESTALE : status;
     if (os->embedded) { /* as before a sleep: it is the other loop that sleeps */

@@ -11,19 +11,26 @@ enum { SIGNALS = 32 };
 
 /* ---- Delivery */
 
+/* Its signal waits count as waits for something outside. */
+static unsigned is_external(const sos_task *task)
+{
+    return (task->link.flags & SOS_EXTERNAL_) != 0;
+}
+
 static void deliver(sos_task *task, int signal)
 {
     uint32_t bit = 1u << signal;
     struct sos_extras_ *extras = sos_extras_(task);
     if (extras != NULL && extras->on_signal != NULL) {
         sos *os = task->os;
-        sos_handle handle = sos_handle_of_(task);
+        int32_t pid = (int32_t)task->pid;
+        uint32_t lap = task->lap;
         extras->on_signal(task, signal, extras->context);
-        if (sos_lookup_(os, handle) != task || task->link.kind == SOS_ENDED)
+        if (sos_lookup_at_(os, pid, lap) != task || task->link.kind == SOS_ENDED)
             return; /* the handler killed it */
     }
     if (task->link.kind == SOS_WAIT_SIGNAL && (task->link.mask & bit) != 0) {
-        task->os->outside -= sos_outside_can_end_(&task->link);
+        task->os->outside -= is_external(task);
         sos_resume_granted_(task, signal);
     } else {
         task->signals |= bit;
@@ -133,7 +140,7 @@ sos_op sos_wait_signals(sos_task *task, uint32_t mask)
     }
     sos_op op = sos_suspend_(task, SOS_WAIT_SIGNAL, NULL);
     task->link.mask = mask;
-    task->os->outside += sos_outside_can_end_(&task->link);
+    task->os->outside += is_external(task);
     return op;
 }
 

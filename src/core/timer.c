@@ -63,7 +63,7 @@ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due)
     link->order = os->arm_order++;
     os->timer_count++;
     if (due < os->looked_due &&
-        os->paced) { /* the kernel was told of a later one: it must look again */
+        os->pace > 1) { /* the kernel was told of a later one: it must look again */
         os->looked_due = due;
         __atomic_store_n(&os->attention.byte.posted, 1, __ATOMIC_RELAXED);
     }
@@ -123,8 +123,9 @@ struct sos_link *sos_timer_pop_(sos *os, uint64_t now)
     return link;
 }
 
+/* SOS_FOREVER, and all else beyond a hundred thousand years, is never. */
 uint64_t sos_due_after_(sos *os, int64_t us)
 {
     uint64_t now = os->kernel->now(os->kernel);
-    return us == SOS_FOREVER || (uint64_t)us >= SOS_NEVER - now ? SOS_NEVER : now + (uint64_t)us;
+    return us >> 62 != 0 ? SOS_NEVER : now + (uint64_t)us;
 }
