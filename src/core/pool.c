@@ -143,13 +143,3 @@ struct sos_memory_use sos_memory(const sos *os)
 {
     return os->pool.use;
 }
-
-void *sos_memory_take(sos *os, size_t size)
-{
-    return sos_take_(os, size);
-}
-
-void sos_memory_give(sos *os, void *memory, size_t size)
-{
-    sos_give_(os, memory, size);
-}

@@ -103,3 +103,13 @@ struct sos_kernel *sos_kernel_of(const sos *os)
 {
     return os->kernel;
 }
+
+void *sos_memory_take(sos *os, size_t size)
+{
+    return sos_take_(os, size);
+}
+
+void sos_memory_give(sos *os, void *memory, size_t size)
+{
+    sos_give_(os, memory, size);
+}
