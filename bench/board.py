@@ -10,8 +10,9 @@ board.py yield-O2|yield-Os   instructions of a yield and switch, bench/bare/yiel
 board.py table            flash by function, for full and minimal
 
 The core is compiled as one unit, a file that includes all of src/core; --separate compiles
-file by file. timer_bins.c is left out: only kernels of big machines name it. src/diagnostics is no
-part of the core; its figure is what linking all of it adds.
+file by file. timer_bins.c is left out: only kernels of big machines name it; and so is pool.c, in
+whose place cmake/bare.cmake compiles pool_list.c on such a machine. src/diagnostics is no part of the
+core; its figure is what linking all of it adds.
 """
 import argparse
 import re
@@ -49,7 +50,7 @@ class Firmware:
         self.flags = [level, *options.flags.split()]
         self.sources = sorted(path for layer in folders
                               for path in (ROOT / "src" / layer).glob("*.c")
-                              if path.name != "timer_bins.c")
+                              if path.name not in ("timer_bins.c", "pool.c"))
         self.core = self.compile_separately() if options.separate else [self.compile_unit()]
 
     def compile(self, source, flags, name=None):

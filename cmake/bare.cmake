@@ -35,6 +35,7 @@ function(sos_machine machine)
     endif()
 
     sos_programs(core src/core/*.c src/diagnostics/*.c)
+    list(FILTER core EXCLUDE REGEX /src/core/pool.c$)
     set(objects)
     list(TRANSFORM arg_SOURCES PREPEND ${bare_dir}/)
     foreach(source ${core} ${bare_dir}/machine.c ${bare_dir}/memory.c ${bare_dir}/kernel.c

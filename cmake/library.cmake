@@ -8,6 +8,13 @@ find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 
+# One of the two memory pools, as src/core/internal.h has it.
+if(CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT SOS_MEMORY_DIRECT)
+    set(SOS_OTHER_POOL pool_list.c)
+else()
+    set(SOS_OTHER_POOL pool.c)
+endif()
+
 set(SOS_DEFINITIONS)
 foreach(mode SOS_HARD SOS_MEMORY_DIRECT)
     if(${mode})
@@ -18,6 +25,7 @@ endforeach()
 # sos_part(name pattern...): an object library from the files that match.
 function(sos_part name)
     sos_sources(files ${ARGN})
+    list(FILTER files EXCLUDE REGEX /src/core/${SOS_OTHER_POOL}$)
     add_library(${name} OBJECT ${files})
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
     target_compile_definitions(${name} PRIVATE ${SOS_DEFINITIONS})

@@ -139,7 +139,7 @@
                          .size = SOS_FRAME_SIZE_(fn),                                              \
                          .name = #fn,                                                              \
                          .options = opts })
-#define SOS_SPAWN_(...) sos_spawn_(task, &SOS_START_(__VA_ARGS__))
-#define SOS_FORK_(os, ...) sos_fork_(os, &SOS_START_(__VA_ARGS__))
+#define SOS_SPAWN_(...) sos_spawn_start_(task, &SOS_START_(__VA_ARGS__))
+#define SOS_FORK_(os, ...) sos_fork_start_(os, &SOS_START_(__VA_ARGS__))
 
 #endif

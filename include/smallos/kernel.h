@@ -134,7 +134,8 @@ struct sos_kernel {
      */
     const struct sos_diagnostics_type *diagnostics;
 
-    /* Optional: &sos_timer_bins where a hundred thousand timers are to be cheap (200 KB). */
+    /* Optional: &sos_timer_bins where a hundred thousand timers are to be cheap (200 KB); not looked
+     * at where pointers have 4 bytes. */
     const struct sos_timer_bins_type *timer_bins;
 
     /* With timer_bins: wait() is called until the next timer exactly. Else a sleep of a task, or a

@@ -43,23 +43,23 @@ struct sos_client_defaults {
 
 /* What a runtime is made from. Zero means default in every field. */
 struct sos_config {
-    uint32_t task_capacity;    /* tasks at a time, >= 1; default 1024 */
-    uint32_t priority_levels;  /* 2 to 256; default 10: priorities 1 to 9 */
+    uint32_t task_capacity;   /* tasks at a time, >= 1; default 1024 */
+    uint32_t priority_levels; /* 2 to 256 (to 32 where pointers have 4 bytes); default 10: 1 to 9 */
     uint32_t io_buffer_length; /* messages of output kept; default 1024, SOS_NONE: none */
-    bool eternal_watchers;     /* run on when only watchers are left */
 
     /* What only a program can say, not a configuration file: */
-    const struct sos_policy *policy; /* NULL: strict priorities */
     uint32_t aging_us; /* policy `aging`: wait after which a task rises; default 100,000 */
     uint32_t
         post_capacity;    /* signals posted and not yet taken; a power of two from 2; default 64 */
     uint32_t frame_chunk; /* bytes by which a task's frames grow; default 256 */
-    void *memory;         /* take all memory from here and never from the kernel; 8-aligned */
+    const struct sos_policy *policy; /* NULL: strict priorities */
+    void *memory; /* take all memory from here and never from the kernel; 8-aligned */
     size_t memory_size;
     sos_reporter report; /* where reports go; NULL: as text to the kernel's console */
     void *report_context;
 
-    /* Again of a configuration file, for clients that are not told otherwise. */
+    /* Again of a configuration file. The second part is for clients that are not told otherwise. */
+    bool eternal_watchers; /* run on when only watchers are left */
     struct sos_client_defaults client_defaults;
 };
 

@@ -301,6 +301,22 @@ SOS_MUST_USE sos_op sos_call_(sos_task *task, sos_async_function function, const
                               uint32_t size);
 sos_handle sos_spawn_(sos_task *parent, const struct sos_start *start);
 sos_handle sos_fork_(sos *os, const struct sos_start *start);
+void sos_expect_watchers_(sos *os);
+
+/* Only programs that have watchers carry the code that ends them. */
+static inline sos_handle sos_spawn_start_(sos_task *parent, const struct sos_start *start)
+{
+    if (start->options.watcher)
+        sos_expect_watchers_(sos_of(parent));
+    return sos_spawn_(parent, start);
+}
+
+static inline sos_handle sos_fork_start_(sos *os, const struct sos_start *start)
+{
+    if (start->options.watcher)
+        sos_expect_watchers_(os);
+    return sos_fork_(os, start);
+}
 bool sos_deadline_open_(sos_task *task, int64_t us);
 SOS_MUST_USE sos_op sos_deadline_pass_(sos_task *task, sos_op op);
 void sos_return_(sos_task *task, int status);

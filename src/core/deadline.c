@@ -78,20 +78,24 @@ bool sos_deadline_open_(sos_task *task, int64_t us)
         task->status = SOS_EINVAL;
         return false;
     }
-    struct deadline fresh = { .task = task };
-    sos_frame *frame = sos_frame_push_(task, deadline, &fresh, sizeof fresh);
-    if (frame == NULL) {
+    struct deadline *self = (struct deadline *)(void *)sos_frame_push_(task, sizeof *self);
+    if (self == NULL) {
         task->status = SOS_ENOMEM;
         return false;
     }
-    struct deadline *self = (struct deadline *)(void *)frame;
-    frame->resume = 1; /* it has something to undo from the start */
-    frame->flags |= SOS_GUARD_;
+    self->frame.function = deadline;
+    self->frame.resume = 1; /* it has something to undo from the start */
+    self->frame.size = sizeof *self / 4;
+    self->frame.scope = 0;
+    self->frame.flags |= SOS_GUARD_;
+    self->task = task;
+    self->passed = 0;
+    self->link.kind = 0;
     if (us == SOS_FOREVER)
         return true;
     self->link.kind = SOS_DEADLINE_;
     task->os->expire = pass_expired;
-    sos_timer_arm_(task->os, &self->link, sos_due_after_(task->os, us));
+    sos_timer_arm_after_(task->os, &self->link, us);
     return true;
 }
 

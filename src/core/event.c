@@ -12,16 +12,13 @@ sos_op sos_event_wait(sos_task *task, struct sos_event *event)
     sos_check_running_(task);
     if (event->set)
         return sos_complete_(task, SOS_OK);
-    sos_waitable_wait_(task, &event->waitable, SOS_WAIT_EVENT);
-    return (sos_op){ SOS_SUSPENDED_ };
+    return sos_waitable_wait_(task, &event->waitable, SOS_WAIT_EVENT);
 }
 
 void sos_event_set(struct sos_event *event)
 {
-    struct sos_waitable *waitable = &event->waitable;
     event->set = true;
-    if (waitable->waiters != NULL)
-        sos_resume_all_(sos_waitable_first_(waitable)->os, &waitable->waiters, SOS_OK);
+    sos_waitable_end_waits_(&event->waitable, SOS_OK);
 }
 
 void sos_event_clear(struct sos_event *event)

@@ -32,8 +32,7 @@ static sos_frame *push_in_new_chunk(sos_task *task, uint32_t size)
     return (sos_frame *)(void *)((char *)chunk + CHUNK_HEADER);
 }
 
-sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const void *arguments,
-                           uint32_t size)
+sos_frame *sos_frame_push_(sos_task *task, uint32_t size)
 {
     uint32_t wide = size & 1u; /* asks for 8-byte alignment where pointers have 4 bytes */
     size &= ~1u;
@@ -52,7 +51,6 @@ sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const vo
         if (frame == NULL)
             return NULL;
     }
-    sos_frame_fill_(frame, function, arguments, size);
     frame->back = (uint16_t)back;
     frame->flags = back == 0 ? SOS_CHUNK_ : 0;
     task->frame = frame;
@@ -79,23 +77,26 @@ void sos_frame_pop_chunk_(sos_task *task)
 sos_op sos_call_(sos_task *task, sos_async_function function, const void *arguments, uint32_t size)
 {
     sos_check_running_(task);
-    if (UNLIKELY_(sos_frame_push_(task, function, arguments, size) == NULL))
+    sos_frame *frame = sos_frame_push_(task, size);
+    if (UNLIKELY_(frame == NULL))
         return sos_complete_(task, size / 4 > UINT16_MAX ? SOS_EINVAL : SOS_ENOMEM);
+    sos_frame_fill_(frame, function, arguments, size & ~1u);
     return (sos_op){ SOS_CALLED_ };
 }
 
-static __attribute__((noinline)) void return_from(sos_task *task, sos_frame *frame)
+APART_ void return_from(sos_task *task, sos_frame *frame)
 {
     if (frame->resume == SOS_RESUME_UNWIND_)
         sos_refuse_in_(task, frame); /* async_return in async_finally */
-    task->os->scope_end(task, sos_frame_scope_(frame));
+    if (frame->scope != 0)
+        task->os->scope_end(task, sos_frame_scope_(frame));
     frame->scope = 0;
 }
 
 void sos_return_(sos_task *task, int status)
 {
     sos_frame *frame = task->frame;
-    if (UNLIKELY_(frame->resume == SOS_RESUME_UNWIND_ || frame->scope != 0))
+    if (!SOS_FAST_ || UNLIKELY_(frame->resume == SOS_RESUME_UNWIND_ || frame->scope != 0))
         return_from(task, frame);
     task->status = status;
     task->os->running = NULL; /* what follows is the async_finally part: it may not await */

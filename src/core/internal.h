@@ -49,9 +49,13 @@ int memcmp(const void *a, const void *b, size_t size);
 /* Worth a copy of its own where speed counts; one copy serves all where size counts. */
 #ifdef __OPTIMIZE_SIZE__
 #define HOT_INLINE_ static inline
+#define WARM_INLINE_ static __attribute__((noinline, unused))
+#define APART_ static inline
 #define SOS_FAST_ 0
 #else
 #define HOT_INLINE_ static inline __attribute__((always_inline))
+#define WARM_INLINE_ static inline
+#define APART_ static __attribute__((noinline)) /* off the common path */
 #define SOS_FAST_ 1
 /* Freestanding, a compiler calls it even for a single word; by this name it need not. */
 #define memcpy __builtin_memcpy
@@ -60,15 +64,16 @@ int memcmp(const void *a, const void *b, size_t size);
 #define CONTAINER_(pointer, type, member)                                                          \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-/* Pids and sizes within one chunk: two bytes where memory is scarce. */
+/* Pids and sizes within one chunk: two bytes where memory is scarce. There no bins for timers come
+ * in front of the heap, and there are no more levels than a word has bits. */
 #if UINTPTR_MAX > 0xFFFFFFFFu
 typedef uint32_t sos_index_;
+#define SOS_BIG_ 1
 #else
 typedef uint16_t sos_index_;
+#define SOS_BIG_ 0
 #endif
 #define NO_INDEX_ ((sos_index_)-1)
-
-struct sos_free_block_;
 
 enum {
     /* in link.kind, beside enum sos_wait */
@@ -98,7 +103,7 @@ enum {
     SOS_EXPIRED_ = 2, /* a deadline that has passed: unwinding stops here */
 
     SOS_AWAITS_PER_STEP_ = 64,
-    SOS_LEVELS_MAX_ = 256
+    SOS_LEVELS_MAX_ = SOS_BIG_ ? 256 : 32
 };
 
 /*
@@ -106,11 +111,7 @@ enum {
  * to the first frame, right behind the record; where it has none the link comes first, so that link
  * and task are one address and all fields are within reach of short instructions.
  */
-#if UINTPTR_MAX > 0xFFFFFFFFu
-#define SOS_LINK_LAST_ 1
-#else
-#define SOS_LINK_LAST_ 0
-#endif
+#define SOS_LINK_LAST_ SOS_BIG_
 
 struct sos_task {
 #if !SOS_LINK_LAST_
@@ -126,7 +127,7 @@ struct sos_task {
     sos_index_ parent, first_child;
     sos_index_ next_sibling, prev_sibling; /* the first child's prev is the last */
     uint32_t lap;
-    const char *name;
+    const char *name; /* NULL: of a struct sos_start made by hand */
 #if SOS_LINK_LAST_
     struct sos_link link;
     struct sos_frame *frame;
@@ -175,8 +176,9 @@ struct sos_inheritance_ {
 
 /* How joins of several take part, in the same way. */
 struct sos_joins_ {
-    void (*answer)(struct sos_link *record, int status);
+    void (*answer)(sos_task *target, struct sos_link *record);
     void (*unregister)(sos_task *task);
+    bool (*wait_for)(sos_task *task, const sos_task *target);
 };
 
 /* Timers that are far off, in front of the heap. */
@@ -198,14 +200,27 @@ struct sos_post_ {
     int32_t signal;
 };
 
-/* Every block a heap block of its own, so that tools see each one. */
-#ifdef SOS_MEMORY_DIRECT
-#define SOS_POOL_DIRECT_ 1
+/* ---- Memory: of pool.c, or of pool_list.c on small machines and where every block is to be a heap
+ * block of its own, so that tools see each one. The build compiles one of the two. */
+#if SOS_BIG_ && !defined(SOS_MEMORY_DIRECT)
+#define SOS_POOL_LIST_ 0
 #else
-#define SOS_POOL_DIRECT_ 0
+#define SOS_POOL_LIST_ 1
 #endif
-#define SOS_POOL_CLASSES_ 32
 
+enum { SOS_POOL_UNIT_ = 2 * (int)sizeof(void *), SOS_POOL_CLASSES_ = 32 };
+
+struct sos_free_block_ {
+    struct sos_free_block_ *next;
+    size_t size; /* pool.c: large blocks only */
+};
+
+#if SOS_POOL_LIST_
+struct sos_pool_ {
+    size_t used;
+    struct sos_free_block_ free; /* before the first one */
+};
+#else
 struct sos_pool_ {
     struct sos_memory_use use;
     struct sos_free_block_ *large; /* of a fixed buffer only */
@@ -213,7 +228,9 @@ struct sos_pool_ {
     size_t bump_left;
     struct sos_chunk_ *chunks;
     size_t next_chunk;
+    struct sos_free_block_ *blocks[SOS_POOL_CLASSES_]; /* given back, by size */
 };
+#endif
 
 /* How the core tells what went wrong: src/diagnostics, where the kernel names them. */
 struct sos_diagnostics_type {
@@ -242,14 +259,14 @@ struct sos {
     bool unwinding;
     bool active; /* sos_run or sos_run_once is on the stack */
     uint8_t asleep;
-    bool paced;          /* more than one step goes by between two looks */
-    bool embedded;       /* its descriptor is polled by another loop */
-    uint64_t looked_due; /* the next timer, as told to the kernel in the last look */
+    bool embedded; /* its descriptor is polled by another loop */
     uint8_t stop;
     bool fixed;          /* all memory is config.memory */
     bool clients_filled; /* the defaults of config.client_defaults */
+    uint32_t pace;       /* steps that may go by between two looks */
     uint32_t ready_bits; /* level n: bit 31 - n; levels from 32 on: ready_more */
     const volatile uint32_t *doorbell;
+    uint64_t looked_due;             /* the next timer, as told to the kernel in the last look */
     sos_task *running;               /* may await; NULL between steps and in async_finally */
     const struct sos_policy *policy; /* sets attention.mode */
     uint32_t streak;                 /* awaits of this step that did not suspend */
@@ -264,43 +281,44 @@ struct sos {
     uint32_t grants;
 
     struct sos_link *heap; /* timers */
-    void *bins;
     uint32_t timer_count;
-
+    uint32_t arm_order;
+    struct sos_link *batch; /* woken in this collection, oldest first; circular */
     struct sos_link *dying; /* stack of tasks being unwound, by link.next */
     sos_task *killed;       /* the running task that was killed */
-    struct sos_pool_ pool;
-    struct sos_config config;
-
-    struct sos_link *expired; /* deadlines that passed in this pass */
-    struct sos_link *batch;   /* woken in this collection, oldest first; circular */
-    uint32_t arm_order;
-    uint32_t last_search; /* mark of the last search for circular joins */
-    struct sos_post_ *posts;
-    uint32_t post_head, post_tail;
 
     /* Set by the first call that needs it, so that a program links only what it uses. */
     const struct sos_inheritance_ *inheritance;
     const struct sos_joins_ *joins;
-    void (*child_ended)(sos_task *parent, sos_task *child); /* waits for a scope */
+    void (*reap_killed)(sos *os);          /* the running task was killed and its step is over */
+    void (*step)(sos *os, sos_task *task); /* when attention.mode is set */
+
+    struct sos_config config;
+
+    void (*kill_all)(sos *os);            /* at the end of a run: watchers, and all after a stop */
+    void (*child_ended)(sos_task *child); /* its parent may wait for a scope */
     void (*scope_end)(sos_task *parent, const struct sos_scope *scope);
     void (*expire)(sos *os);
     void (*take_posts)(sos *os);
-    void (*step)(sos *os, sos_task *task); /* when attention.mode is set */
     void (*task_started)(sos_task *task);
     void (*task_ready)(sos_task *task);
     void (*output_end)(sos *os);
     void (*accounting_end)(sos *os);
 
+    struct sos_link *expired; /* deadlines that passed in this pass */
+    struct sos_post_ *posts;
+    uint32_t post_head, post_tail;
+    void *bins;
     struct sos_mutex *held;
     struct sos_accounting_ *accounting;
     struct sos_output_ *output;
     uint32_t step_limit_us;
     uintptr_t thread;
     uint64_t aging_next;
-    struct sos_free_block_ *blocks[SOS_POOL_CLASSES_]; /* given back, by size */
-    uint32_t ready_more[SOS_LEVELS_MAX_ / 32];         /* [0] is not used */
-    struct sos_link *ready[];                          /* by level: the front task; circular */
+    struct sos_pool_ pool;
+    uint32_t never_rings;                      /* where the kernel has no doorbell */
+    uint32_t ready_more[SOS_LEVELS_MAX_ / 32]; /* [0] is not used */
+    struct sos_link *ready[];                  /* by level: the front task; circular */
 };
 
 static inline void sos_report_(sos_task *task, enum sos_report_kind kind)
@@ -311,13 +329,20 @@ static inline void sos_report_(sos_task *task, enum sos_report_kind kind)
 }
 
 /* ---- pool.c */
-enum { SOS_POOL_UNIT_ = 2 * (int)sizeof(void *) };
+/* Memory for a runtime's own use, aligned for anything; NULL: there is none. It is given back with
+ * `size` as it was taken; NULL with size 0 is fine. */
+#if SOS_POOL_LIST_
+INTERNAL_ void *sos_take_(sos *os, size_t size);
+INTERNAL_ void sos_give_(sos *os, void *memory, size_t size);
 
-struct sos_free_block_ {
-    struct sos_free_block_ *next;
-    size_t size; /* large blocks only */
-};
-
+/* Nothing waits to be taken by its size. */
+static inline void *sos_take_again_(sos *os, size_t size)
+{
+    (void)os;
+    (void)size;
+    return NULL;
+}
+#else
 INTERNAL_ void *sos_take_new_(sos *os, size_t size);
 INTERNAL_ void sos_give_large_(sos *os, void *memory, size_t size);
 
@@ -325,34 +350,33 @@ INTERNAL_ void sos_give_large_(sos *os, void *memory, size_t size);
 static inline void *sos_take_again_(sos *os, size_t size)
 {
     size_t index = (size - 1) / SOS_POOL_UNIT_;
-    if (UNLIKELY_(index >= SOS_POOL_CLASSES_ || os->blocks[index] == NULL))
+    if (UNLIKELY_(index >= SOS_POOL_CLASSES_ || os->pool.blocks[index] == NULL))
         return NULL;
-    struct sos_free_block_ *block = os->blocks[index];
-    os->blocks[index] = block->next;
+    struct sos_free_block_ *block = os->pool.blocks[index];
+    os->pool.blocks[index] = block->next;
     os->pool.use.used += (index + 1) * SOS_POOL_UNIT_;
     return block;
 }
 
-/* Memory for a runtime's own use, aligned for anything; NULL: there is none. */
 static inline void *sos_take_(sos *os, size_t size)
 {
     void *block = sos_take_again_(os, size);
     return LIKELY_(block != NULL) ? block : sos_take_new_(os, size);
 }
 
-/* `size` as it was taken; NULL is fine. */
 static inline void sos_give_(sos *os, void *memory, size_t size)
 {
     size_t index = (size - 1) / SOS_POOL_UNIT_;
     struct sos_free_block_ *block = memory;
-    if (SOS_POOL_DIRECT_ || UNLIKELY_(index >= SOS_POOL_CLASSES_ || memory == NULL)) {
+    if (UNLIKELY_(index >= SOS_POOL_CLASSES_ || memory == NULL)) {
         sos_give_large_(os, memory, size);
         return;
     }
-    block->next = os->blocks[index];
-    os->blocks[index] = block;
+    block->next = os->pool.blocks[index];
+    os->pool.blocks[index] = block;
     os->pool.use.used -= (index + 1) * SOS_POOL_UNIT_;
 }
+#endif
 
 INTERNAL_ void sos_pool_start_(sos *os, size_t first); /* os is the first block, of that size */
 INTERNAL_ void sos_pool_end_(sos *os, size_t first);
@@ -394,8 +418,8 @@ INTERNAL_ void sos_ready_place_with_care_(sos *os, sos_task *task, enum sos_plac
 
 static inline void sos_ready_mark_(sos *os, unsigned level, bool ready)
 {
-    uint32_t bit = 0x80000000u >> (level & 31);
-    if (UNLIKELY_(level >= 32))
+    uint32_t bit = 0x80000000u >> (SOS_BIG_ ? level & 31 : level);
+    if (SOS_BIG_ && UNLIKELY_(level >= 32))
         sos_ready_mark_above_31_(os, level, ready);
     else if (ready)
         os->ready_bits |= bit;
@@ -440,7 +464,7 @@ static inline void sos_ready_replace_(sos *os, sos_task *task, sos_task *other)
 }
 
 /* Woken in this collection, and not yet in its ready queue. */
-static inline bool sos_in_batch_(const sos *os, const sos_task *task)
+WARM_INLINE_ bool sos_in_batch_(const sos *os, const sos_task *task)
 {
     const struct sos_link *link = os->batch;
     while (link != NULL && link != &task->link)
@@ -464,7 +488,7 @@ static inline unsigned sos_ready_level_(const sos *os)
 {
     if (LIKELY_(os->ready_bits != 0))
         return (unsigned)__builtin_clz(os->ready_bits);
-    return sos_ready_level_above_31_(os);
+    return SOS_BIG_ ? sos_ready_level_above_31_(os) : SOS_LEVELS_MAX_;
 }
 
 /* ---- wait.c */
@@ -508,14 +532,22 @@ static inline void sos_check_running_(sos_task *task)
         sos_refuse_(task);
 }
 
-/* Takes the running task out of the ready queue; the caller puts it where its waker finds it. For a
- * wait in a list `object` is that list. */
-static inline void sos_suspend_(sos_task *task, enum sos_wait kind, void *object)
+/* Takes the running task out of the ready queue; the caller puts it where its waker finds it. */
+WARM_INLINE_ sos_op sos_suspend_(sos_task *task, enum sos_wait kind, void *object)
 {
     sos *os = task->os;
     sos_ready_remove_(os, task);
     task->link.kind = (uint8_t)kind;
     task->link.object = object;
+    return (sos_op){ SOS_SUSPENDED_ };
+}
+
+/* The same for a wait in a list. */
+WARM_INLINE_ sos_op sos_suspend_in_(sos_task *task, enum sos_wait kind, struct sos_link **list)
+{
+    sos_op op = sos_suspend_(task, kind, list);
+    sos_list_append_(list, &task->link);
+    return op;
 }
 
 /* Ends a wait; the waker has taken the link out of its list. */
@@ -539,15 +571,16 @@ INTERNAL_ uint32_t sos_resume_all_(sos *os, struct sos_link **list, int status);
 INTERNAL_ void sos_claim_(sos_task *task);
 
 /* ---- waitable lists: most urgent first (in waitable.c) */
-INTERNAL_ void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable,
-                                  enum sos_wait kind);
+INTERNAL_ sos_op sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable,
+                                    enum sos_wait kind);
+INTERNAL_ sos_task *sos_waitable_take_first_(struct sos_waitable *waitable); /* NULL: nobody */
+INTERNAL_ void sos_waitable_end_waits_(struct sos_waitable *waitable, int status);
 INTERNAL_ sos_task *sos_waitable_first_(const struct sos_waitable *waitable);
 INTERNAL_ void sos_waitable_sort_in_(struct sos_waitable *waitable, struct sos_link *link);
 INTERNAL_ void sos_set_level_(sos_task *task, int level);
 
 /* ---- frame.c */
-INTERNAL_ sos_frame *sos_frame_push_(sos_task *task, sos_async_function function, const void *frame,
-                                     uint32_t size);
+INTERNAL_ sos_frame *sos_frame_push_(sos_task *task, uint32_t size); /* to be filled */
 INTERNAL_ void sos_frame_pop_chunk_(sos_task *task);
 INTERNAL_ const sos_frame *sos_frame_below_(const sos_frame *frame);
 
@@ -556,16 +589,28 @@ static inline char *sos_frame_end_(const sos_frame *frame)
     return (char *)(uintptr_t)frame + (size_t)frame->size * 4;
 }
 
-/* Arguments are whole words; most frames have few. */
-static inline void sos_frame_fill_(sos_frame *frame, sos_async_function function,
-                                   const void *arguments, uint32_t size)
+/* All but `back` and `flags`. Arguments are whole words; most frames have few. */
+WARM_INLINE_ void sos_frame_fill_(sos_frame *frame, sos_async_function function,
+                                  const void *arguments, uint32_t size)
 {
-    *frame = (sos_frame){ function, 0, (uint16_t)(size / 4), 0, 0, 0 };
-    for (uint32_t at = sizeof *frame; at < size; at += sizeof(uintptr_t))
+    uint32_t at = sizeof *frame;
+    frame->function = function;
+    frame->resume = 0;
+    frame->size = (uint16_t)(size / 4);
+    frame->scope = 0;
+    if (!SOS_FAST_ && size > at)
+        memcpy(frame + 1, (const sos_frame *)arguments + 1, size - at);
+    for (; SOS_FAST_ && at < size; at += sizeof(uintptr_t))
         memcpy((char *)frame + at, (const char *)arguments + at, sizeof(uintptr_t));
 }
 
 enum { SOS_EXTRAS_AT_ = (int)((sizeof(sos_task) + 7) & ~(size_t)7) };
+
+/* Of a task that has them. */
+static inline struct sos_extras_ *sos_extras_at_(const sos_task *task)
+{
+    return (struct sos_extras_ *)(void *)((char *)(uintptr_t)task + SOS_EXTRAS_AT_);
+}
 
 /* Where the memory for frames begins in the block of a task; `wide`: on a multiple of 8. */
 static inline size_t sos_frames_at_(bool extras, bool wide)
@@ -575,7 +620,7 @@ static inline size_t sos_frames_at_(bool extras, bool wide)
     return wide ? SOS_EXTRAS_AT_ : sizeof(sos_task);
 }
 
-/* After the last one, `room` is all the memory for frames in the block of the task. */
+/* After the last one, `room` is all of the task's block. */
 static inline void sos_frame_pop_(sos_task *task)
 {
     sos_frame *frame = task->frame;
@@ -584,7 +629,7 @@ static inline void sos_frame_pop_(sos_task *task)
         return;
     }
     sos_frame *below = NULL;
-    char *start = (char *)task + sos_frames_at_((task->link.flags & SOS_EXTRAS_) != 0, false);
+    char *start = (char *)task;
     if (frame->back != 0) {
         below = (sos_frame *)(void *)((char *)frame - (size_t)frame->back * 4);
         start = sos_frame_end_(below);
@@ -594,14 +639,28 @@ static inline void sos_frame_pop_(sos_task *task)
 }
 
 /* ---- task.c */
-INTERNAL_ sos_task *sos_lookup_(const sos *os, sos_handle handle);
-INTERNAL_ int sos_target_(const sos *os, sos_handle handle, sos_task **task); /* one that lives */
+INTERNAL_ sos_task *sos_lookup_at_(const sos *os, int32_t pid, uint32_t lap);
+INTERNAL_ int sos_target_at_(const sos *os, int32_t pid, uint32_t lap, sos_task **task);
+
+/* In two words a handle stays in registers. */
+static inline sos_task *sos_lookup_(const sos *os, sos_handle handle)
+{
+    return sos_lookup_at_(os, handle.pid, handle.lap);
+}
+
+/* One that lives; or an error. */
+static inline int sos_target_(const sos *os, sos_handle handle, sos_task **task)
+{
+    return sos_target_at_(os, handle.pid, handle.lap, task);
+}
+
 INTERNAL_ sos_handle sos_handle_of_(const sos_task *task);
 INTERNAL_ void sos_task_end_(sos_task *task); /* its frames are gone, its result is its status */
 INTERNAL_ bool sos_end_usual_(sos_task *task, const sos_frame *frame);
 INTERNAL_ void sos_record_free_(sos_task *task);
 INTERNAL_ struct sos_extras_ *sos_extras_(const sos_task *task);
 INTERNAL_ int sos_check_thread_(const sos *os);
+INTERNAL_ sos_task *sos_parent_(const sos_task *task); /* NULL: it has none */
 INTERNAL_ sos_task *sos_child_after_(const sos_task *parent, const sos_task *child);
 
 /* ---- unwind.c */
@@ -610,21 +669,23 @@ INTERNAL_ void sos_unwind_(sos_task *task);
 INTERNAL_ struct sos_scope *sos_frame_scope_(sos_frame *frame);
 INTERNAL_ bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope);
 INTERNAL_ void sos_kill_task_(sos_task *task, bool tree);
-INTERNAL_ void sos_reap_killed_(sos *os);
+INTERNAL_ void sos_kill_all_(sos *os);
+INTERNAL_ bool sos_in_own_step_(const sos_task *task);
 
 /* ---- timer.c */
 INTERNAL_ void sos_timer_arm_(sos *os, struct sos_link *link, uint64_t due);
+INTERNAL_ void sos_timer_arm_after_(sos *os, struct sos_link *link, int64_t us);
 INTERNAL_ void sos_timer_cancel_(sos *os, struct sos_link *link);
 INTERNAL_ uint64_t sos_timer_next_(sos *os);
 INTERNAL_ uint64_t sos_timer_latest_(sos *os);
 INTERNAL_ struct sos_link *sos_timer_pop_(sos *os, uint64_t now);
 INTERNAL_ uint64_t sos_due_after_(sos *os, int64_t us);
 
-/* ---- join.c, run.c */
+/* ---- join.c, run.c, signal.c */
+INTERNAL_ void sos_ring_(sos *os);
 INTERNAL_ void sos_joiners_answer_(sos_task *task);
 INTERNAL_ void sos_mode_update_(sos *os);
 INTERNAL_ void sos_batch_flush_(sos *os);
-INTERNAL_ void sos_kill_all_(sos *os);
 INTERNAL_ void sos_step_(sos *os, sos_task *task);
 
 #endif

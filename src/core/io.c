@@ -4,25 +4,31 @@
 
 /* ---- Readiness */
 
+/* A kernel has all or none of the callbacks for descriptors. */
+static int find_source(struct sos_kernel *kernel, int fd, struct sos_source **source)
+{
+    if (kernel->source == NULL)
+        return SOS_ENOTSUP;
+    *source = kernel->source(kernel, fd);
+    return *source == NULL ? SOS_EBADF : SOS_OK;
+}
+
 static sos_op wait_ready(sos_task *task, int fd, enum sos_wait kind, unsigned hint)
 {
     struct sos_kernel *kernel = task->os->kernel;
     bool reads = kind == SOS_WAIT_READABLE;
     sos_check_running_(task);
-    if (kernel->source == NULL || kernel->watch == NULL)
-        return sos_complete_(task, SOS_ENOTSUP);
-    struct sos_source *source = kernel->source(kernel, fd);
-    if (source == NULL)
-        return sos_complete_(task, SOS_EBADF);
+    struct sos_source *source;
+    int error = find_source(kernel, fd, &source);
+    if (error != 0)
+        return sos_complete_(task, error);
     int ready = kernel->watch(kernel, fd, (reads ? SOS_READABLE : SOS_WRITABLE) | hint);
     if (ready != 0)
         return sos_complete_(task, ready < 0 ? ready : SOS_OK);
     struct sos_link **list = reads ? &source->readers : &source->writers;
-    sos_suspend_(task, kind, list);
     task->link.count[0] = (uint32_t)fd;
     task->os->outside++;
-    sos_list_append_(list, &task->link);
-    return (sos_op){ SOS_SUSPENDED_ };
+    return sos_suspend_in_(task, kind, list);
 }
 
 sos_op sos_wait_readable(sos_task *task, int fd)
@@ -54,14 +60,13 @@ unsigned sos_source_ready(sos *os, struct sos_source *source, unsigned events, i
 int sos_fd_close(sos *os, int fd)
 {
     struct sos_kernel *kernel = os->kernel;
+    struct sos_source *source;
     int error = sos_check_thread_(os);
     if (error != 0)
         return error;
-    if (kernel->source == NULL || kernel->fd_close == NULL)
-        return SOS_ENOTSUP;
-    struct sos_source *source = kernel->source(kernel, fd);
-    if (source == NULL)
-        return SOS_EBADF;
+    error = find_source(kernel, fd, &source);
+    if (error != 0)
+        return error;
     sos_source_ready(os, source, SOS_READABLE | SOS_WRITABLE, SOS_ECANCELED);
     return kernel->fd_close(kernel, fd);
 }

@@ -5,88 +5,36 @@
  */
 #include "internal.h"
 
-/* ---- Circles */
+/* ---- One */
 
-/* Tasks still to be looked at in a search are chained through a field that their wait leaves
- * free: a joiner of one stands in a list by next, a joiner of many counts in the other union. */
-static sos_task *chained(const sos_task *waiter)
-{
-    return waiter->link.kind == SOS_WAIT_JOIN ? waiter->link.out : task_or_null_(waiter->link.next);
-}
-
-static void chain(sos_task *waiter, sos_task *next)
-{
-    if (waiter->link.kind == SOS_WAIT_JOIN)
-        waiter->link.out = next;
-    else
-        waiter->link.next = next == NULL ? NULL : &next->link;
-}
-
-static sos_task *waiter_of(struct sos_link *link)
-{
-    return link->kind == SOS_RECORD_ ? CONTAINER_(link, struct sos_join, link)->waiter
-                                     : task_of_(link);
-}
-
-/*
- * Does `target` wait, directly or over others, for `task`? Walks from `task` over those who wait
- * for it, which is nobody for most tasks. A wait for any of several does not count: another of
- * them can end it.
- */
-static bool waits_for(const sos_task *target, const sos_task *task)
-{
-    sos *os = task->os;
-    uint32_t mark = ++os->last_search == 0 ? ++os->last_search : os->last_search;
-    sos_task *work = NULL;
-    const sos_task *at = task;
-    while (at != NULL) {
-        struct sos_link *first = at->joiners, *link = first;
-        while (link != NULL) {
-            sos_task *waiter = waiter_of(link);
-            if (waiter == target)
-                return waiter->link.kind != SOS_WAIT_JOIN_ANY;
-            if (waiter->link.order != mark && waiter->link.kind != SOS_WAIT_JOIN_ANY) {
-                waiter->link.order = mark;
-                chain(waiter, work);
-                work = waiter;
-            }
-            link = link->next == first ? NULL : link->next;
-        }
-        at = work;
-        if (work != NULL)
-            work = chained(work);
-    }
-    return false;
-}
-
-static int check_target(const sos_task *task, const sos_task *target)
+/* Of a handle that a task wants to wait for: may it? A task that waits for one other leads to that
+ * one; where somebody waits for several, the search goes the other way round. */
+static int check_target(sos_task *task, const sos_task *target)
 {
     if (target == NULL)
         return SOS_ESTALE;
-    if (target == task)
+    const sos_task *at = target;
+    while (at->link.kind == SOS_WAIT_JOIN)
+        at = CONTAINER_(at->link.object, sos_task, joiners);
+    if (at == task ||
+        (at->link.kind == SOS_WAIT_JOIN_ALL && task->os->joins->wait_for(task, target)))
         return SOS_EDEADLK;
-    if (target->link.kind == SOS_ENDED || task->joiners == NULL)
-        return SOS_OK;
-    return waits_for(target, task) ? SOS_EDEADLK : SOS_OK;
+    return SOS_OK;
 }
 
-/* ---- One */
-
-HOT_INLINE_ sos_op wait_for(sos_task *task, sos_task *target)
+HOT_INLINE_ sos_op wait_for_end(sos_task *task, sos_task *target)
 {
-    sos_suspend_(task, SOS_WAIT_JOIN, &target->joiners);
-    task->link.order = 0;
-    sos_list_append_(&target->joiners, &task->link);
-    return (sos_op){ SOS_SUSPENDED_ };
+    task->link.out = NULL;
+    return sos_suspend_in_(task, SOS_WAIT_JOIN, &target->joiners);
 }
 
-static __attribute__((noinline)) sos_op join_with_care(sos_task *task, sos_task *target)
+APART_ sos_op join_with_care(sos_task *task, sos_task *target)
 {
     int status = check_target(task, target);
     if (status != 0)
         return sos_complete_(task, status);
     if (target->link.kind != SOS_ENDED)
-        return wait_for(task, target);
+        return wait_for_end(task, target);
     status = target->status;
     target->link.flags |= SOS_REPORTED_;
     sos_record_free_(target);
@@ -100,7 +48,7 @@ sos_op sos_join(sos_task *task, sos_handle handle)
     sos_task *target = sos_lookup_(task->os, handle);
     if (SOS_FAST_ && target != NULL && target != task && target->link.kind != SOS_ENDED &&
         task->joiners == NULL)
-        return wait_for(task, target);
+        return wait_for_end(task, target);
     return join_with_care(task, target);
 }
 
@@ -113,122 +61,141 @@ void sos_joiners_answer_(sos_task *task)
         link = link->prev;
         sos_list_remove_(&task->joiners, link);
         if (UNLIKELY_(link->kind == SOS_RECORD_))
-            task->os->joins->answer(link, task->status);
-        else
+            task->os->joins->answer(task, link);
+        else if (SOS_FAST_)
             sos_resume_here_(task->os, task_of_(link), task->status, SOS_PLACE_FRONT);
+        else
+            sos_resume_(task_of_(link), task->status, SOS_PLACE_FRONT);
     }
 }
 
-/* ---- Several */
+/* ---- Several: the waiter's `object` is the first record, the counts of which say how many there
+ * are, and how many of their targets still run. */
 
-static void take_record_out(sos *os, struct sos_join *join)
+static sos_task *waiter_of(struct sos_link *link)
 {
-    if (join->link.kind != SOS_RECORD_)
-        return;
-    sos_list_remove_(&sos_lookup_(os, join->task)->joiners, &join->link);
-    join->link.kind = 0;
+    return link->kind == SOS_RECORD_ ? CONTAINER_(link, struct sos_join, link)->waiter
+                                     : task_of_(link);
+}
+
+/*
+ * Do those who wait for `task`, directly or over others, include `target`? They are gathered in a
+ * circle through a field that their waits leave free. A wait for any of several does not count:
+ * another of them can end it.
+ */
+static bool wait_for(sos_task *task, const sos_task *target)
+{
+    sos_task *at = task, *last = task;
+    bool found = false;
+    task->link.out = task;
+    do {
+        struct sos_link *first = at->joiners, *link = first;
+        while (link != NULL) {
+            sos_task *waiter = waiter_of(link);
+            if (waiter->link.kind != SOS_WAIT_JOIN_ANY && waiter->link.out == NULL) {
+                found |= waiter == target;
+                waiter->link.out = task;
+                last->link.out = waiter;
+                last = waiter;
+            }
+            link = link->next == first ? NULL : link->next;
+        }
+        at = at->link.out;
+    } while (at != task);
+    do {
+        sos_task *next = at->link.out;
+        at->link.out = NULL;
+        at = next;
+    } while (at != task);
+    return found;
 }
 
 static void unregister_several(sos_task *task)
 {
-    struct sos_join *joins = task->link.object;
-    for (uint32_t index = 0; index < task->link.count[0]; index++)
-        take_record_out(task->os, &joins[index]);
-}
-
-/* One of several has ended. Looks no further than at that one: joins of thousands stay cheap. */
-static void answer_record(struct sos_link *record, int status)
-{
-    struct sos_join *join = CONTAINER_(record, struct sos_join, link);
-    sos_task *waiter = join->waiter;
-    bool any = waiter->link.kind == SOS_WAIT_JOIN_ANY;
-    join->link.kind = 0;
-    join->status = status;
-    uint32_t pending = --waiter->link.count[1];
-    if (!any && status >= 0 && pending != 0)
-        return;
-    struct sos_join *joins = waiter->link.object;
-    int first = (int)(join - joins);
-    for (int index = (int)waiter->link.count[0] - 1; index >= 0; index--) { /* named twice */
-        if (joins[index].link.kind != SOS_RECORD_ || joins[index].task.pid != join->task.pid)
-            continue;
-        joins[index].status = status;
-        first = index < first ? index : first;
-    }
-    int result = any ? first : (status < 0 ? status : SOS_OK);
-    unregister_several(waiter);
-    sos_resume_(waiter, result, SOS_PLACE_FRONT);
-}
-
-static const struct sos_joins_ several = { answer_record, unregister_several };
-
-/* Results of those that have ended already. Returns how many still run. */
-static uint32_t answer_ended(sos_task *task, struct sos_join *joins, uint32_t count)
-{
-    uint32_t pending = 0;
-    for (uint32_t index = 0; index < count; index++) {
-        sos_task *target = sos_lookup_(task->os, joins[index].task);
-        joins[index].link.kind = 0;
-        joins[index].waiter = task;
-        if (target->link.kind == SOS_ENDED) {
-            joins[index].status = target->status;
-            target->link.flags |= SOS_REPORTED_;
-        } else {
-            joins[index].status = SOS_EAGAIN;
-            pending++;
+    struct sos_join *join = task->link.object;
+    for (uint32_t left = join->link.count[0]; left != 0; left--, join++)
+        if (join->link.kind == SOS_RECORD_) {
+            sos_list_remove_(&sos_lookup_(task->os, join->task)->joiners, &join->link);
+            join->link.kind = 0;
         }
-    }
-    for (uint32_t index = 0; index < count; index++) {
-        sos_task *target = sos_lookup_(task->os, joins[index].task);
-        if (target != NULL && target->link.kind == SOS_ENDED) /* named twice: gone already */
-            sos_record_free_(target);
-    }
-    return pending;
 }
 
 /* What the wait ends in, given the results that are there; SOS_EAGAIN: it does not end yet. */
-static int outcome(unsigned kind, const struct sos_join *joins, uint32_t count, uint32_t pending)
+static int outcome(const sos_task *task, unsigned kind)
 {
-    for (uint32_t index = 0; index < count; index++) {
-        int status = joins[index].status;
-        if (status == SOS_EAGAIN)
+    const struct sos_join *joins = task->link.object;
+    for (uint32_t index = 0; index < joins->link.count[0]; index++) {
+        if (joins[index].link.kind == SOS_RECORD_)
             continue;
         if (kind == SOS_WAIT_JOIN_ANY)
             return (int)index;
-        if (status < 0)
-            return status;
+        if (joins[index].status < 0)
+            return joins[index].status;
     }
-    return pending == 0 ? SOS_OK : SOS_EAGAIN;
+    return joins->link.count[1] == 0 ? SOS_OK : SOS_EAGAIN;
 }
+
+/* One of several has ended. Looks no further than at that one: joins of thousands stay cheap. */
+static void answer_record(sos_task *target, struct sos_link *record)
+{
+    struct sos_join *join = CONTAINER_(record, struct sos_join, link);
+    sos_task *waiter = join->waiter;
+    unsigned kind = waiter->link.kind;
+    struct sos_join *joins = waiter->link.object;
+    record->kind = 0;
+    join->status = target->status;
+    uint32_t pending = --joins->link.count[1];
+    if (kind == SOS_RUNNABLE || /* it has only begun to wait */
+        (kind == SOS_WAIT_JOIN_ALL && join->status >= 0 && pending != 0) ||
+        (target->joiners != NULL && waiter_of(target->joiners->prev) == waiter)) /* named twice */
+        return;
+    int status = outcome(waiter, kind);
+    unregister_several(waiter);
+    sos_resume_(waiter, status, SOS_PLACE_FRONT);
+}
+
+static const struct sos_joins_ several = { answer_record, unregister_several, wait_for };
 
 static sos_op join_several(sos_task *task, struct sos_join *joins, size_t size, enum sos_wait kind)
 {
+    sos *os = task->os;
     sos_check_running_(task);
-    uint32_t count = (uint32_t)size;
-    if (size > INT_MAX || (joins == NULL && count != 0) ||
-        (kind == SOS_WAIT_JOIN_ANY && count == 0))
+    if (size == 0 && kind == SOS_WAIT_JOIN_ALL)
+        return sos_complete_(task, SOS_OK);
+    if (size == 0 || size > INT_MAX || joins == NULL)
         return sos_complete_(task, SOS_EINVAL);
-    for (uint32_t index = 0; index < count; index++) {
-        int error = check_target(task, sos_lookup_(task->os, joins[index].task));
+    struct sos_join *end = joins + size;
+    for (struct sos_join *join = joins; join != end; join++) {
+        int error = check_target(task, sos_lookup_(os, join->task));
         if (error != 0)
             return sos_complete_(task, error);
     }
-    uint32_t pending = answer_ended(task, joins, count);
-    int status = outcome(kind, joins, count, pending);
-    if (status != SOS_EAGAIN)
+    os->joins = &several;
+    task->link.object = joins;
+    joins->link.count[0] = joins->link.count[1] = (uint32_t)size;
+    for (struct sos_join *join = joins; join != end; join++) {
+        join->waiter = task;
+        join->status = SOS_EAGAIN;
+        join->link.kind = SOS_RECORD_;
+        sos_list_append_(&sos_lookup_(os, join->task)->joiners, &join->link);
+    }
+    for (struct sos_join *join = joins; join != end; join++) {
+        sos_task *target = sos_lookup_(os, join->task);
+        if (target->link.kind != SOS_ENDED)
+            continue;
+        target->link.flags |= SOS_REPORTED_;
+        sos_list_remove_(&target->joiners, &join->link);
+        answer_record(target, &join->link);
+        if (target->joiners == NULL) /* else it is named twice */
+            sos_record_free_(target);
+    }
+    int status = outcome(task, kind);
+    if (status != SOS_EAGAIN) {
+        unregister_several(task);
         return sos_complete_(task, status);
-    sos_suspend_(task, kind, joins);
-    task->os->joins = &several;
-    task->link.order = 0;
-    task->link.count[0] = count;
-    task->link.count[1] = pending;
-    for (uint32_t index = 0; index < count; index++)
-        if (joins[index].status == SOS_EAGAIN) {
-            joins[index].link.kind = SOS_RECORD_;
-            sos_list_append_(&sos_lookup_(task->os, joins[index].task)->joiners,
-                             &joins[index].link);
-        }
-    return (sos_op){ SOS_SUSPENDED_ };
+    }
+    task->link.out = NULL;
+    return sos_suspend_(task, kind, joins);
 }
 
 sos_op sos_join_all(sos_task *task, struct sos_join *joins, size_t count)
@@ -262,9 +229,11 @@ static int scope_outcome(const sos_task *parent, const struct sos_scope *scope, 
 }
 
 /* Called before the child's record goes; the child may be of no scope or of an outer one. */
-static void answer_scope(sos_task *parent, sos_task *child)
+static void answer_scope(sos_task *child)
 {
-    if (!sos_in_scope_(child, parent->link.object))
+    sos_task *parent = sos_parent_(child);
+    if (parent == NULL || parent->link.kind != SOS_WAIT_SCOPE ||
+        !sos_in_scope_(child, parent->link.object))
         return;
     if (child->status < 0)
         child->link.flags |= SOS_REPORTED_;
@@ -282,8 +251,7 @@ sos_op sos_scope_join(sos_task *task, struct sos_scope *scope)
     int status = scope_outcome(task, scope, &running);
     if (status != SOS_EAGAIN)
         return sos_complete_(task, status);
-    sos_suspend_(task, SOS_WAIT_SCOPE, scope);
     task->os->child_ended = answer_scope;
     task->link.count[0] = running;
-    return (sos_op){ SOS_SUSPENDED_ };
+    return sos_suspend_(task, SOS_WAIT_SCOPE, scope);
 }

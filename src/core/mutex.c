@@ -45,10 +45,9 @@ static void disown(struct sos_mutex *mutex)
 static void hand_on(struct sos_mutex *mutex)
 {
     disown(mutex);
-    sos_task *next = sos_waitable_first_(&mutex->waitable);
+    sos_task *next = sos_waitable_take_first_(&mutex->waitable);
     if (next == NULL)
         return;
-    sos_list_remove_(&mutex->waitable.waiters, &next->link);
     own(mutex, next);
     sos_resume_granted_(next, SOS_OK);
     sos_set_level_(next, level_of(next));
@@ -95,9 +94,9 @@ sos_op sos_mutex_lock(sos_task *task, struct sos_mutex *mutex)
         own(mutex, task);
         return sos_complete_got_(task, SOS_OK, SOS_WAIT_MUTEX, &mutex->waitable.waiters);
     }
-    sos_waitable_wait_(task, &mutex->waitable, SOS_WAIT_MUTEX);
+    sos_op op = sos_waitable_wait_(task, &mutex->waitable, SOS_WAIT_MUTEX);
     waiter_changed(&mutex->waitable);
-    return (sos_op){ SOS_SUSPENDED_ };
+    return op;
 }
 
 int sos_mutex_unlock(sos_task *task, struct sos_mutex *mutex)

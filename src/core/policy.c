@@ -11,7 +11,7 @@ uint32_t sos_due_us(const sos_task *task)
 /* Tasks of a runtime with a policy always have extras. */
 uint64_t *sos_policy_data(sos_task *task)
 {
-    return &sos_extras_(task)->policy_data;
+    return &sos_extras_at_(task)->policy_data;
 }
 
 /* ---- aging: the data of a task is the moment from which its wait for the next level counts */
@@ -57,7 +57,7 @@ const struct sos_policy sos_policy_aging = { .name = "aging",
 
 static void place_by_due(sos *os, sos_task *task, enum sos_place why)
 {
-    uint32_t due_us = sos_due_us(task);
+    uint32_t due_us = sos_extras_at_(task)->due_us;
     if (due_us == 0) {
         sos_ready_put(os, task, sos_effective_priority(task), sos_to_front(why));
         return;

@@ -3,7 +3,7 @@
  * Memory of a runtime: small blocks of sixteen-odd sizes from free lists that are never searched,
  * everything else straight from the kernel, or all of it from one buffer given at the start.
  * Blocks taken for a small size stay with that size until the runtime ends: a runtime that spawns
- * and ends the same kinds of tasks settles and takes no more.
+ * and ends the same kinds of tasks settles and takes no more. (Small machines: pool_list.c.)
  */
 #include "internal.h"
 
@@ -30,9 +30,9 @@ static size_t round_up(size_t size)
 static void *reuse(sos *os, size_t size)
 {
     for (size_t index = (size - 1) / UNIT; size <= SMALL && index < SOS_POOL_CLASSES_; index++) {
-        struct sos_free_block_ *block = os->blocks[index];
+        struct sos_free_block_ *block = os->pool.blocks[index];
         if (block != NULL) {
-            os->blocks[index] = block->next;
+            os->pool.blocks[index] = block->next;
             return block;
         }
     }
@@ -75,7 +75,7 @@ void *sos_take_new_(sos *os, size_t size)
     struct sos_kernel *kernel = os->kernel;
     void *memory;
     size = round_up(size);
-    if (!os->fixed && (SOS_POOL_DIRECT_ || size > SMALL)) {
+    if (!os->fixed && size > SMALL) {
         memory = kernel->reallocate(kernel, NULL, 0, size);
         if (memory != NULL)
             pool->use.reserved += size;
@@ -104,7 +104,8 @@ void sos_give_large_(sos *os, void *memory, size_t size)
         os->kernel->reallocate(os->kernel, memory, size, 0);
         return;
     }
-    struct sos_free_block_ **list = size <= SMALL ? &os->blocks[(size - 1) / UNIT] : &pool->large;
+    struct sos_free_block_ **list = size <= SMALL ? &os->pool.blocks[(size - 1) / UNIT]
+                                                  : &pool->large;
     block->size = size;
     block->next = *list;
     *list = block;
@@ -141,14 +142,4 @@ void sos_pool_end_(sos *os, size_t first)
 struct sos_memory_use sos_memory(const sos *os)
 {
     return os->pool.use;
-}
-
-void *sos_memory_take(sos *os, size_t size)
-{
-    return sos_take_(os, size);
-}
-
-void sos_memory_give(sos *os, void *memory, size_t size)
-{
-    sos_give_(os, memory, size);
 }

@@ -8,34 +8,42 @@
 
 static unsigned char *place(const struct sos_queue *queue, uint32_t index)
 {
-    return queue->items + (size_t)((queue->first + index) % queue->capacity) * queue->item_size;
-}
-
-static bool has_room(const struct sos_queue *queue)
-{
-    return queue->count + queue->claimed < queue->capacity;
-}
-
-static void add_item(struct sos_queue *queue, const void *item)
-{
-    memcpy(place(queue, queue->count), item, queue->item_size);
-    queue->count++;
+    index += queue->first;
+    if (index >= queue->capacity)
+        index -= queue->capacity;
+    return queue->items + (size_t)index * queue->item_size;
 }
 
 static void take_first(struct sos_queue *queue, void *item)
 {
     memcpy(item, place(queue, 0), queue->item_size);
-    queue->first = (queue->first + 1) % queue->capacity;
+    if (++queue->first == queue->capacity)
+        queue->first = 0;
     queue->count--;
 }
 
-static void hand_to_reader(struct sos_queue *queue, const void *item)
+/* False: nobody waits. */
+static bool hand_to_reader(struct sos_queue *queue, const void *item)
 {
-    sos_task *reader = sos_waitable_first_(&queue->readers);
+    sos_task *reader = sos_waitable_take_first_(&queue->readers);
+    if (reader == NULL)
+        return false;
     memcpy(reader->link.out, item, queue->item_size);
     queue->claimed++;
-    sos_list_remove_(&queue->readers.waiters, &reader->link);
     sos_resume_granted_(reader, SOS_OK);
+    return true;
+}
+
+/* False: there is no room. */
+static bool put_in(struct sos_queue *queue, const void *item)
+{
+    if (queue->count + queue->claimed >= queue->capacity)
+        return false;
+    if (!hand_to_reader(queue, item)) {
+        memcpy(place(queue, queue->count), item, queue->item_size);
+        queue->count++;
+    }
+    return true;
 }
 
 /* There may be room: the first writer's item goes in. Readers can wait at the same time, while
@@ -43,13 +51,9 @@ static void hand_to_reader(struct sos_queue *queue, const void *item)
 static void admit_writer(struct sos_queue *queue)
 {
     sos_task *writer = sos_waitable_first_(&queue->writers);
-    if (writer == NULL || !has_room(queue))
+    if (writer == NULL || !put_in(queue, writer->link.out))
         return;
-    if (sos_waitable_first_(&queue->readers) != NULL)
-        hand_to_reader(queue, writer->link.out);
-    else
-        add_item(queue, writer->link.out);
-    sos_list_remove_(&queue->writers.waiters, &writer->link);
+    sos_waitable_take_first_(&queue->writers);
     sos_resume_(writer, SOS_OK, SOS_PLACE_FRONT);
 }
 
@@ -65,11 +69,11 @@ static void give_item_back(struct sos_waitable *readers, sos_task *task)
 {
     struct sos_queue *queue = CONTAINER_(readers, struct sos_queue, readers);
     queue->claimed--;
-    if (sos_waitable_first_(readers) != NULL) { /* somebody waits: it is the oldest item */
-        hand_to_reader(queue, task->link.out);
+    if (hand_to_reader(queue, task->link.out)) /* somebody waits: it is the oldest item */
         return;
-    }
-    queue->first = (queue->first + queue->capacity - 1) % queue->capacity;
+    if (queue->first == 0)
+        queue->first = queue->capacity;
+    queue->first--;
     queue->count++;
     memcpy(place(queue, 0), task->link.out, queue->item_size);
 }
@@ -93,13 +97,7 @@ int sos_queue_try_put(struct sos_queue *queue, const void *item)
 {
     if (queue->closed)
         return SOS_EPIPE;
-    if (!has_room(queue))
-        return SOS_EAGAIN;
-    if (sos_waitable_first_(&queue->readers) != NULL)
-        hand_to_reader(queue, item);
-    else
-        add_item(queue, item);
-    return SOS_OK;
+    return put_in(queue, item) ? SOS_OK : SOS_EAGAIN;
 }
 
 int sos_queue_try_get(struct sos_queue *queue, void *item)
@@ -117,44 +115,34 @@ sos_op sos_queue_put(sos_task *task, struct sos_queue *queue, const void *item)
     int status = sos_queue_try_put(queue, item);
     if (status != SOS_EAGAIN)
         return sos_complete_(task, status);
-    sos_waitable_wait_(task, &queue->writers, SOS_WAIT_QUEUE_PUT);
     task->link.out = (void *)(uintptr_t)item; /* only read from */
-    return (sos_op){ SOS_SUSPENDED_ };
+    return sos_waitable_wait_(task, &queue->writers, SOS_WAIT_QUEUE_PUT);
 }
 
 sos_op sos_queue_get(sos_task *task, struct sos_queue *queue, void *item)
 {
     sos_check_running_(task);
+    task->link.out = item;
     if (queue->count != 0) {
         take_first(queue, item);
         sos_op op = sos_complete_got_(task, SOS_OK, SOS_WAIT_QUEUE_GET, &queue->readers.waiters);
-        if (op.outcome_ == SOS_DONE_) {
+        if (op.outcome_ == SOS_DONE_)
             admit_writer(queue);
-        } else {
+        else
             queue->claimed++;
-            task->link.out = item;
-        }
         return op;
     }
     if (queue->closed)
         return sos_complete_(task, SOS_EPIPE);
-    sos_waitable_wait_(task, &queue->readers, SOS_WAIT_QUEUE_GET);
-    task->link.out = item;
-    return (sos_op){ SOS_SUSPENDED_ };
-}
-
-static void end_waits(struct sos_waitable *waitable)
-{
-    if (waitable->waiters != NULL)
-        sos_resume_all_(sos_waitable_first_(waitable)->os, &waitable->waiters, SOS_EPIPE);
+    return sos_waitable_wait_(task, &queue->readers, SOS_WAIT_QUEUE_GET);
 }
 
 void sos_queue_close(struct sos_queue *queue)
 {
     queue->closed = true;
-    end_waits(&queue->writers);
+    sos_waitable_end_waits_(&queue->writers, SOS_EPIPE);
     if (queue->count == 0)
-        end_waits(&queue->readers);
+        sos_waitable_end_waits_(&queue->readers, SOS_EPIPE);
 }
 
 uint32_t sos_queue_count(const struct sos_queue *queue)

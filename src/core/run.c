@@ -25,7 +25,7 @@ static void yield(sos *os, sos_task *task)
 {
     struct sos_link **queue = &os->ready[task->link.level];
     task->status = SOS_OK;
-    if (LIKELY_(*queue == &task->link && os->policy == NULL)) {
+    if (SOS_FAST_ && LIKELY_(*queue == &task->link && os->policy == NULL)) {
         *queue = task->link.next;
     } else {
         sos_ready_remove_(os, task);
@@ -45,8 +45,10 @@ static inline bool function_ended(sos *os, sos_task *task, sos_frame *frame)
     sos_frame_pop_(task);
     if (task->frame == NULL) {
         sos_ready_remove_(os, task);
-        if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0))
+        if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0)) {
             task->status = SOS_ECANCELED;
+            os->killed = NULL;
+        }
         sos_task_end_(task);
         return false;
     }
@@ -73,10 +75,8 @@ static void finish_step(sos *os, sos_task *task, sos_frame *frame, int outcome)
         }
         if (outcome == SOS_DONE_ && !function_ended(os, task, frame))
             return;
-        if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0)) {
-            sos_reap_killed_(os);
-            return;
-        }
+        if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0))
+            return; /* run_steps reaps it */
         before_step();
         frame = task->frame;
         outcome = frame->function(task, frame);
@@ -103,10 +103,12 @@ static bool step_with_care(sos *os)
     sos_task *task = NULL;
     if (os->policy != NULL && os->policy->pick != NULL)
         task = os->policy->pick(os);
-    if (task == NULL)
-        task = sos_ready_first(os, (int)sos_ready_level_(os));
-    if (task == NULL)
-        return false;
+    if (task == NULL) {
+        unsigned level = sos_ready_level_(os);
+        if (level >= SOS_LEVELS_MAX_)
+            return false;
+        task = task_of_(os->ready[level]);
+    }
     if (task->link.kind != SOS_RUNNABLE)
         sos_claim_(task);
     if (os->step != NULL)
@@ -162,20 +164,18 @@ static uint32_t run_undisturbed(sos *os, uint32_t steps)
 static void run_steps(sos *os, uint32_t steps)
 {
     uint32_t granted = steps; /* one is taken even if the bell rings all the time */
-    while ((steps = run_undisturbed(os, steps)) != 0) {
+    for (;; steps--) {
+        steps = run_undisturbed(os, steps);
         if (os->attention.byte.killed)
-            sos_reap_killed_(os);
-        if (steps != granted &&
-            (__atomic_load_n(&os->attention.byte.posted, __ATOMIC_RELAXED) != 0 ||
-             *os->doorbell != 0))
+            os->reap_killed(os);
+        if (steps == 0 ||
+            (steps != granted &&
+             (__atomic_load_n(&os->attention.byte.posted, __ATOMIC_RELAXED) != 0 ||
+              *os->doorbell != 0)) ||
+            !step_with_care(os))
             break;
-        if (!step_with_care(os))
-            break;
-        steps--;
     }
     os->running = NULL;
-    if (os->attention.byte.killed)
-        sos_reap_killed_(os);
 }
 
 /* ---- Looks */
@@ -193,9 +193,10 @@ static void wake_sleepers(sos *os, uint64_t now)
     }
 }
 
-/* What came in one collection goes to the front in the order in which it came. */
+/* A collection is over: what came in it goes to the front in the order in which it came. */
 void sos_batch_flush_(sos *os)
 {
+    os->collecting = false;
     while (os->batch != NULL) {
         struct sos_link *link = os->batch->prev;
         sos_list_remove_(&os->batch, link);
@@ -222,8 +223,7 @@ static uint32_t look(sos *os)
     os->looked_due = sos_timer_next_(os);
     if (kernel->look != NULL)
         steps = kernel->look(kernel, os, now, os->looked_due);
-    os->paced = steps > 1;
-    os->collecting = false;
+    os->pace = steps;
     sos_batch_flush_(os);
     if (os->expired != NULL)
         os->expire(os);
@@ -244,11 +244,10 @@ static void idle(sos *os, uint64_t until)
 {
     uint64_t due = sos_timer_latest_(os);
     __atomic_store_n(&os->asleep, 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* against the other order in ring() of signal.c */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* against the other order in sos_ring_() */
     if (!sos_attention(os)) {
         os->collecting = true;
         os->kernel->wait(os->kernel, os, due < until ? due : until);
-        os->collecting = false;
         sos_batch_flush_(os);
     }
     __atomic_store_n(&os->asleep, 0, __ATOMIC_RELAXED);
@@ -258,25 +257,12 @@ static void idle(sos *os, uint64_t until)
 
 enum { GOING_ON = 1 };
 
-/* Those that are older first; a task killed here may start new ones for ever: it may, but then they
- * are killed as well. */
-void sos_kill_all_(sos *os)
-{
-    for (uint32_t pid = 0; os->live != 0; pid++) {
-        if (pid == os->config.task_capacity)
-            pid = 0;
-        if (os->tasks[pid] != NULL)
-            sos_kill_task_(os->tasks[pid], true);
-    }
-}
-
 /* After a look, with nothing runnable or a stop: is the run over, and how? */
 static int end_of_run(sos *os)
 {
-    bool only_watchers = os->live == os->live_watchers;
-    if (__atomic_load_n(&os->stop, __ATOMIC_RELAXED) != 0)
+    if (__atomic_load_n(&os->stop, __ATOMIC_ACQUIRE) != 0)
         return SOS_ECANCELED;
-    if (os->live == 0 || (only_watchers && !os->config.eternal_watchers))
+    if (os->live == 0 || (os->live == os->live_watchers && !os->config.eternal_watchers))
         return SOS_OK;
     if (anything_runnable(os) || os->timer_count != 0 || os->outside != 0)
         return GOING_ON;
@@ -298,8 +284,8 @@ static void finish_run(sos *os, int status)
 {
     const struct sos_diagnostics_type *diagnostics = os->kernel->diagnostics;
     if (status != GOING_ON) {
-        if (status != SOS_ESTUCK)
-            sos_kill_all_(os);
+        if (status != SOS_ESTUCK && os->live != 0)
+            os->kill_all(os);
         if (diagnostics != NULL)
             diagnostics->run_ended(os, status);
         __atomic_store_n(&os->stop, 0, __ATOMIC_RELAXED);
@@ -307,7 +293,9 @@ static void finish_run(sos *os, int status)
     os->active = false;
 }
 
-int sos_run(sos *os)
+/* Until the run is over; `once`: no more than one step, after a sleep until `until` if there is
+ * nothing to run. */
+static int run(sos *os, bool once, uint64_t until)
 {
     int status = begin_run(os);
     if (status != SOS_OK)
@@ -317,32 +305,31 @@ int sos_run(sos *os)
         status = end_of_run(os);
         if (status != GOING_ON)
             break;
-        if (anything_runnable(os))
-            run_steps(os, steps);
-        else
-            idle(os, SOS_NEVER);
+        if (anything_runnable(os)) {
+            run_steps(os, once ? 1 : steps);
+            if (!once)
+                continue;
+            status = end_of_run(os);
+            break;
+        }
+        if (until == 0)
+            break;
+        idle(os, until);
+        if (once)
+            until = 0;
     }
     finish_run(os, status);
     return status;
 }
 
+int sos_run(sos *os)
+{
+    return run(os, false, SOS_NEVER);
+}
+
 int sos_run_once(sos *os, int64_t timeout_us)
 {
-    int status = begin_run(os);
-    if (status != SOS_OK)
-        return status;
-    look(os);
-    status = end_of_run(os);
-    if (status == GOING_ON && timeout_us > 0 && !anything_runnable(os)) {
-        idle(os, sos_due_after_(os, timeout_us));
-        look(os);
-        status = end_of_run(os);
-    }
-    if (status == GOING_ON) {
-        run_steps(os, 1);
-        status = end_of_run(os);
-    }
-    finish_run(os, status);
+    int status = run(os, true, timeout_us > 0 ? sos_due_after_(os, timeout_us) : 0);
     if (status != GOING_ON)
         return status == SOS_OK ? SOS_ESTALE : status;
     if (os->embedded) { /* as before a sleep: it is the other loop that sleeps */

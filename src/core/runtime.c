@@ -2,62 +2,54 @@
 /* Making and ending a runtime. */
 #include "internal.h"
 
-static const volatile uint32_t never_rings;
-
-static void set_default(uint32_t *field, uint32_t value)
-{
-    if (*field == 0)
-        *field = value;
-    else if (*field == SOS_NONE)
-        *field = 0;
-}
+/* Of the first fields of struct sos_config, in their order. */
+static const uint32_t defaults[] = { 1024, 10, 1024, 100000, 64, 256 };
+_Static_assert(offsetof(struct sos_config, task_capacity) == 0 &&
+                   offsetof(struct sos_config, frame_chunk) == sizeof defaults - sizeof defaults[0],
+               "defaults[] is for the fields that struct sos_config begins with");
 
 static void fill_defaults(struct sos_config *config)
 {
-    set_default(&config->task_capacity, 1024);
-    set_default(&config->priority_levels, 10);
-    set_default(&config->io_buffer_length, 1024);
-    set_default(&config->aging_us, 100000);
-    set_default(&config->post_capacity, 64);
-    set_default(&config->frame_chunk, 256);
+    char *at = (char *)config;
+    for (size_t index = 0; index < sizeof defaults / sizeof defaults[0]; index++) {
+        uint32_t *field = (uint32_t *)(void *)(at + index * sizeof *field);
+        if (*field == 0)
+            *field = defaults[index];
+        else if (*field == SOS_NONE)
+            *field = 0;
+    }
 }
 
 static bool in_range(const struct sos_config *config)
 {
     return config->task_capacity >= 1 && config->task_capacity < NO_INDEX_ &&
            config->task_capacity <= INT32_MAX && config->priority_levels >= 2 &&
-           config->priority_levels <= SOS_LEVELS_MAX_ && config->post_capacity >= 2 &&
-           config->post_capacity <= 1u << 20 &&
+           config->priority_levels <= SOS_LEVELS_MAX_ && config->post_capacity - 2 < 1u << 20 &&
            (config->post_capacity & (config->post_capacity - 1)) == 0 &&
            config->frame_chunk < NO_INDEX_ / 2 && config->aging_us != 0 &&
            ((uintptr_t)config->memory & 7) == 0;
 }
 
-/* The runtime and all its tables are one block. */
-static size_t tables_at(const struct sos_config *config)
-{
-    size_t size = sizeof(sos) + config->priority_levels * sizeof(struct sos_link *);
-    return (size + 7) & ~(size_t)7;
-}
-
+/* The runtime and all its tables are one block, with the ready queues right behind the struct. */
 static size_t runtime_size(const struct sos_config *config, const struct sos_kernel *kernel)
 {
-    return tables_at(config) + (kernel->timer_bins != NULL ? kernel->timer_bins->size : 0) +
-           config->post_capacity * sizeof(struct sos_post_) +
-           config->task_capacity * sizeof(sos_task *);
+    size_t bins = SOS_BIG_ && kernel->timer_bins != NULL ? kernel->timer_bins->size : 0;
+    size_t size = sizeof(sos) + config->priority_levels * sizeof(struct sos_link *) + bins +
+                  config->post_capacity * sizeof(struct sos_post_) +
+                  config->task_capacity * sizeof(sos_task *);
+    return (size + 15) & ~(size_t)15;
 }
 
-static void place_tables(sos *os)
+/* From the end of the block down. */
+static void place_tables(sos *os, size_t size)
 {
     const struct sos_timer_bins_type *bins = os->kernel->timer_bins;
-    char *at = (char *)os + tables_at(&os->config);
-    if (bins != NULL) {
-        os->bins = at;
-        bins->init(at, os->kernel->now(os->kernel));
-        at += bins->size;
+    os->tasks = (sos_task **)(void *)((char *)os + size) - os->config.task_capacity;
+    os->posts = (struct sos_post_ *)(void *)os->tasks - os->config.post_capacity;
+    if (SOS_BIG_ && bins != NULL) {
+        os->bins = (char *)os->posts - bins->size;
+        bins->init(os->bins, os->kernel->now(os->kernel));
     }
-    os->posts = (struct sos_post_ *)(void *)at;
-    os->tasks = (sos_task **)(void *)&os->posts[os->config.post_capacity];
 }
 
 int sos_create(sos **created, const struct sos_config *given, struct sos_kernel *kernel)
@@ -84,10 +76,10 @@ int sos_create(sos **created, const struct sos_config *given, struct sos_kernel 
     os->config = config;
     os->kernel = kernel;
     os->policy = config.policy;
-    os->doorbell = kernel->doorbell != NULL ? kernel->doorbell : &never_rings;
+    os->doorbell = kernel->doorbell != NULL ? kernel->doorbell : &os->never_rings;
     sos_pool_start_(os, size);
-    place_tables(os);
-    sos_mode_update_(os);
+    place_tables(os, size);
+    os->attention.byte.mode = os->policy != NULL;
     *created = os;
     return SOS_OK;
 }
@@ -110,4 +102,14 @@ void sos_destroy(sos *os)
 struct sos_kernel *sos_kernel_of(const sos *os)
 {
     return os->kernel;
+}
+
+void *sos_memory_take(sos *os, size_t size)
+{
+    return sos_take_(os, size);
+}
+
+void sos_memory_give(sos *os, void *memory, size_t size)
+{
+    sos_give_(os, memory, size);
 }

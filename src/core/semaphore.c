@@ -22,17 +22,14 @@ sos_op sos_semaphore_take(sos_task *task, struct sos_semaphore *semaphore)
         semaphore->permits--;
         return sos_complete_got_(task, SOS_OK, SOS_WAIT_SEMAPHORE, &semaphore->waitable.waiters);
     }
-    sos_waitable_wait_(task, &semaphore->waitable, SOS_WAIT_SEMAPHORE);
-    return (sos_op){ SOS_SUSPENDED_ };
+    return sos_waitable_wait_(task, &semaphore->waitable, SOS_WAIT_SEMAPHORE);
 }
 
 void sos_semaphore_give(struct sos_semaphore *semaphore)
 {
-    sos_task *first = sos_waitable_first_(&semaphore->waitable);
-    if (first == NULL) {
+    sos_task *first = sos_waitable_take_first_(&semaphore->waitable);
+    if (first == NULL)
         semaphore->permits++;
-        return;
-    }
-    sos_list_remove_(&semaphore->waitable.waiters, &first->link);
-    sos_resume_granted_(first, SOS_OK);
+    else
+        sos_resume_granted_(first, SOS_OK);
 }

@@ -11,19 +11,26 @@ enum { SIGNALS = 32 };
 
 /* ---- Delivery */
 
+/* Its signal waits count as waits for something outside. */
+static unsigned is_external(const sos_task *task)
+{
+    return (task->link.flags & SOS_EXTERNAL_) != 0;
+}
+
 static void deliver(sos_task *task, int signal)
 {
     uint32_t bit = 1u << signal;
     struct sos_extras_ *extras = sos_extras_(task);
     if (extras != NULL && extras->on_signal != NULL) {
         sos *os = task->os;
-        sos_handle handle = sos_handle_of_(task);
+        int32_t pid = (int32_t)task->pid;
+        uint32_t lap = task->lap;
         extras->on_signal(task, signal, extras->context);
-        if (sos_lookup_(os, handle) != task || task->link.kind == SOS_ENDED)
+        if (sos_lookup_at_(os, pid, lap) != task || task->link.kind == SOS_ENDED)
             return; /* the handler killed it */
     }
     if (task->link.kind == SOS_WAIT_SIGNAL && (task->link.mask & bit) != 0) {
-        task->os->outside -= sos_outside_can_end_(&task->link);
+        task->os->outside -= is_external(task);
         sos_resume_granted_(task, signal);
     } else {
         task->signals |= bit;
@@ -52,7 +59,7 @@ static bool claim_turn(sos *os, uint32_t turn)
 }
 
 /* Makes the runtime look, whether it runs or sleeps. */
-static void ring(sos *os)
+void sos_ring_(sos *os)
 {
     __atomic_store_n(&os->attention.byte.posted, 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* against the other order in idle() of run.c */
@@ -99,19 +106,13 @@ int sos_post(sos *os, sos_handle target, int signal)
     slot->lap = target.lap;
     slot->signal = signal;
     __atomic_store_n(&slot->sequence, lap + 1, __ATOMIC_RELEASE);
-    ring(os);
+    sos_ring_(os);
     return SOS_OK;
 }
 
 bool sos_attention(const sos *os)
 {
     return __atomic_load_n(&os->attention.byte.posted, __ATOMIC_SEQ_CST) != 0;
-}
-
-void sos_stop(sos *os)
-{
-    __atomic_store_n(&os->stop, 1, __ATOMIC_RELAXED);
-    ring(os);
 }
 
 /* ---- Signals */
@@ -137,10 +138,10 @@ sos_op sos_wait_signals(sos_task *task, uint32_t mask)
         task->signals &= ~(latched & -latched);
         return sos_complete_got_(task, __builtin_ctz(latched), SOS_WAIT_SIGNAL, NULL);
     }
-    sos_suspend_(task, SOS_WAIT_SIGNAL, NULL);
+    sos_op op = sos_suspend_(task, SOS_WAIT_SIGNAL, NULL);
     task->link.mask = mask;
-    task->os->outside += sos_outside_can_end_(&task->link);
-    return (sos_op){ SOS_SUSPENDED_ };
+    task->os->outside += is_external(task);
+    return op;
 }
 
 sos_op sos_wait_signal(sos_task *task, int signal)

@@ -6,7 +6,7 @@ struct sos_extras_ *sos_extras_(const sos_task *task)
 {
     if ((task->link.flags & SOS_EXTRAS_) == 0)
         return NULL;
-    return (struct sos_extras_ *)(void *)((char *)(uintptr_t)task + SOS_EXTRAS_AT_);
+    return sos_extras_at_(task);
 }
 
 /* ---- Handles */
@@ -16,20 +16,20 @@ sos_handle sos_handle_of_(const sos_task *task)
     return (sos_handle){ (int32_t)task->pid, task->lap };
 }
 
-sos_task *sos_lookup_(const sos *os, sos_handle handle)
+sos_task *sos_lookup_at_(const sos *os, int32_t pid, uint32_t lap)
 {
-    if ((uint32_t)handle.pid >= os->config.task_capacity)
+    if ((uint32_t)pid >= os->config.task_capacity)
         return NULL;
-    sos_task *task = os->tasks[handle.pid];
-    return task != NULL && task->lap == handle.lap ? task : NULL;
+    sos_task *task = os->tasks[pid];
+    return task != NULL && task->lap == lap ? task : NULL;
 }
 
-int sos_target_(const sos *os, sos_handle handle, sos_task **target)
+int sos_target_at_(const sos *os, int32_t pid, uint32_t lap, sos_task **target)
 {
     int error = sos_check_thread_(os);
     if (error != 0)
         return error;
-    sos_task *task = sos_lookup_(os, handle);
+    sos_task *task = sos_lookup_at_(os, pid, lap);
     *target = task;
     return task == NULL || task->link.kind == SOS_ENDED ? SOS_ESTALE : SOS_OK;
 }
@@ -43,9 +43,14 @@ int sos_check_thread_(const sos *os)
 
 /* ---- Families */
 
-static sos_task *by_index(const sos *os, sos_index_ pid)
+WARM_INLINE_ sos_task *by_index(const sos *os, sos_index_ pid)
 {
     return pid == NO_INDEX_ ? NULL : os->tasks[pid];
+}
+
+sos_task *sos_parent_(const sos_task *task)
+{
+    return by_index(task->os, task->parent);
 }
 
 sos_task *sos_child_after_(const sos_task *parent, const sos_task *child)
@@ -88,8 +93,7 @@ HOT_INLINE_ void free_record(sos_task *task)
     if (task->parent != NO_INDEX_)
         remove_child(os, os->tasks[task->parent], task);
     os->tasks[task->pid] = NULL;
-    /* the frames are gone: room is all the memory behind the record */
-    sos_give_(os, task, sos_frames_at_((task->link.flags & SOS_EXTRAS_) != 0, false) + task->room);
+    sos_give_(os, task, task->room); /* the frames are gone */
 }
 
 /* The children of a task that ends live on and have no parent then. */
@@ -124,15 +128,20 @@ HOT_INLINE_ void take_pid(sos *os, sos_task *task, uint32_t pid)
 }
 
 /* Pids rise and wrap round: the next one that is free. */
-static uint32_t next_pid(sos *os)
+static void take_next_pid(sos *os, sos_task *task)
 {
-    uint32_t pid = os->next_pid;
-    while (os->tasks[pid] != NULL)
-        if (++pid == os->config.task_capacity) {
-            pid = 0;
+    uint32_t pid, next = os->next_pid;
+    do {
+        pid = next++;
+        task->lap = os->lap;
+        if (next == os->config.task_capacity) {
+            next = 0;
             os->lap++;
         }
-    return pid;
+    } while (os->tasks[pid] != NULL);
+    os->next_pid = next;
+    task->pid = (sos_index_)pid;
+    os->tasks[pid] = task;
 }
 
 static unsigned flags_of(const struct sos_options *options, bool extras)
@@ -140,6 +149,11 @@ static unsigned flags_of(const struct sos_options *options, bool extras)
     return (unsigned)options->watcher * SOS_WATCHER_ | (unsigned)options->detached * SOS_DETACHED_ |
            (unsigned)options->external * SOS_EXTERNAL_ | (unsigned)extras * SOS_EXTRAS_;
 }
+
+/* `room` counts in all of a task's block when its last frame has gone. */
+enum {
+    MOST_BEFORE_FRAMES = (int)(SOS_EXTRAS_AT_ + ((sizeof(struct sos_extras_) + 7) & ~(size_t)7))
+};
 
 /* Fills in all of a record but pid, family, priority and flags. Behind it, at `frame`, come the
  * arguments and `room` more bytes. */
@@ -156,7 +170,15 @@ HOT_INLINE_ void fill(sos *os, sos_task *task, sos_frame *frame, const struct so
     task->frame = frame;
     task->status = SOS_OK;
     task->signals = 0;
+    frame->back = 0;
+    frame->flags = 0;
     sos_frame_fill_(frame, what->function, what->frame, (uint32_t)what->size & ~1u);
+}
+
+/* Beyond what a frame may have, or so much that the sum below overflows. */
+static bool too_large(uint32_t size, uint32_t room)
+{
+    return SOS_BIG_ ? size >= 4u << 16 || room >= NO_INDEX_ / 2 : (size | room) >= 1u << 16;
 }
 
 /* Makes the record of a task and counts it in; it stands in no queue yet. */
@@ -168,12 +190,12 @@ static int add(sos *os, sos_task *parent, const struct sos_start *what, sos_task
     uint32_t room = (options->frame_room + 7u) & ~7u;
     if (priority == 0 && parent != NULL)
         priority = parent->link.priority;
-    if (priority - 1 >= os->config.priority_levels - 1 || size > 4u * UINT16_MAX ||
-        options->frame_room >= NO_INDEX_ / 2 || size + room >= NO_INDEX_)
+    if (priority - 1 >= os->config.priority_levels - 1 || too_large(size, options->frame_room) ||
+        size + room >= NO_INDEX_ - MOST_BEFORE_FRAMES)
         return SOS_EINVAL;
     if (os->live + os->ended >= os->config.task_capacity)
         return SOS_ECAPACITY;
-    bool extras = options->on_signal != NULL || options->due_us != 0 || os->policy != NULL;
+    bool extras = ((uintptr_t)options->on_signal | options->due_us | (uintptr_t)os->policy) != 0;
     size_t at = sos_frames_at_(extras, (what->size & 1u) != 0);
     sos_task *task = sos_take_(os, at + size + room);
     if (task == NULL)
@@ -181,12 +203,10 @@ static int add(sos *os, sos_task *parent, const struct sos_start *what, sos_task
     fill(os, task, (sos_frame *)(void *)((char *)task + at), what, room);
     task->link.level = task->link.priority = (uint8_t)priority;
     task->link.flags = (uint8_t)flags_of(options, extras);
-    if (task->name == NULL) /* a struct sos_start made by hand */
-        task->name = "";
-    take_pid(os, task, next_pid(os));
+    take_next_pid(os, task);
     if (extras)
-        *sos_extras_(task) = (struct sos_extras_){ options->on_signal, options->context, 0,
-                                                   options->due_us };
+        *sos_extras_at_(task) = (struct sos_extras_){ options->on_signal, options->context, 0,
+                                                      options->due_us };
     if (parent != NULL)
         add_child(os, parent, task);
     os->live++;
@@ -257,16 +277,20 @@ sos_handle sos_fork_(sos *os, const struct sos_start *what)
     return error == 0 ? spawn(os, NULL, what) : (sos_handle){ error, 0 };
 }
 
-/* Undoes add() for a task that has not been put into a queue. */
-static void take_back(sos_task *task, uint32_t next_pid_before, uint32_t lap_before)
+/* Takes out the tasks that were added since; none has run. */
+static void take_back(sos *os, const struct sos_scope *added)
 {
-    sos *os = task->os;
-    os->live--;
-    os->live_watchers -= (task->link.flags & SOS_WATCHER_) != 0;
-    sos_frame_pop_(task);
-    free_record(task);
-    os->next_pid = next_pid_before;
-    os->lap = lap_before;
+    for (uint32_t pid = 0; pid < os->config.task_capacity; pid++) {
+        sos_task *task = os->tasks[pid];
+        if (task == NULL || !sos_in_scope_(task, added))
+            continue;
+        sos_unregister_(task);
+        sos_frame_pop_(task);
+        task->link.flags |= SOS_DETACHED_;
+        sos_task_end_(task);
+    }
+    os->lap = added->first_lap;
+    os->next_pid = added->first_pid;
 }
 
 int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_handle *handles)
@@ -276,28 +300,17 @@ int sos_fork_list(sos *os, const struct sos_start *starts, size_t count, sos_han
     int error = sos_check_thread_(os);
     if (error != 0)
         return error;
-    uint32_t next_pid_before = os->next_pid, lap_before = os->lap;
-    struct sos_link *added = NULL;
-    size_t index = 0;
-    for (; index < count; index++) {
-        sos_task *task;
-        error = add(os, NULL, &starts[index], &task);
-        if (error != 0)
-            break;
-        sos_list_append_(&added, &task->link);
+    struct sos_scope added = { os->lap, os->next_pid };
+    sos_expect_watchers_(os);
+    for (size_t index = 0; error == 0 && index < count; index++) {
+        sos_handle handle = spawn(os, NULL, &starts[index]);
+        if (handle.pid < 0)
+            error = handle.pid;
+        else if (handles != NULL)
+            handles[index] = handle;
     }
-    bool failed = index < count;
-    for (index = 0; added != NULL; index++) {
-        sos_task *task = task_of_(added);
-        sos_list_remove_(&added, &task->link);
-        if (failed) {
-            take_back(task, next_pid_before, lap_before);
-            continue;
-        }
-        if (handles != NULL)
-            handles[index] = sos_handle_of_(task);
-        start(os, task);
-    }
+    if (error != 0)
+        take_back(os, &added);
     return error;
 }
 
@@ -339,24 +352,19 @@ bool sos_end_usual_(sos_task *task, const sos_frame *frame)
 void sos_task_end_(sos_task *task)
 {
     sos *os = task->os;
-    sos_task *parent = by_index(os, task->parent);
     bool joined = task->joiners != NULL;
     task->link.kind = SOS_ENDED;
     os->live--;
-    if ((task->link.flags & (SOS_WATCHER_ | SOS_KILLED_)) != 0) {
-        os->live_watchers -= (task->link.flags & SOS_WATCHER_) != 0;
-        if (os->killed == task)
-            os->killed = NULL;
-    }
+    os->live_watchers -= task->link.flags & SOS_WATCHER_;
     if (os->running == task)
         os->running = NULL;
     if (os->inheritance != NULL)
         os->inheritance->ended(task);
     if (joined)
         sos_joiners_answer_(task);
-    if (parent != NULL && parent->link.kind == SOS_WAIT_SCOPE)
-        os->child_ended(parent, task);
-    if (task->first_child != NO_INDEX_)
+    if (UNLIKELY_(os->child_ended != NULL))
+        os->child_ended(task);
+    if (!SOS_FAST_ || task->first_child != NO_INDEX_)
         orphan_children(task);
     if (joined || (task->link.flags & SOS_DETACHED_) != 0)
         free_record(task);
@@ -397,13 +405,13 @@ sos_handle sos_self(const sos_task *task)
 
 const char *sos_name(const sos_task *task)
 {
-    return task->name;
+    return task->name != NULL ? task->name : "";
 }
 
 sos_handle sos_parent(const sos_task *task)
 {
-    return task->parent == NO_INDEX_ ? (sos_handle){ SOS_ESTALE, 0 }
-                                     : sos_handle_of_(task->os->tasks[task->parent]);
+    const sos_task *parent = sos_parent_(task);
+    return parent == NULL ? (sos_handle){ SOS_ESTALE, 0 } : sos_handle_of_(parent);
 }
 
 int sos_result(sos *os, sos_handle target, int *result)

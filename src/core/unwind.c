@@ -21,7 +21,7 @@ bool sos_in_scope_(const sos_task *child, const struct sos_scope *scope)
 }
 
 /* In its own step: running, or in the async_finally part of a function that has returned. */
-static bool in_own_step(const sos_task *task)
+bool sos_in_own_step_(const sos_task *task)
 {
     if (task->os->running == task)
         return true;
@@ -45,7 +45,7 @@ static sos_task *child_to_kill(const sos_task *parent, const struct sos_scope *s
     while ((child = sos_child_after_(parent, child)) != NULL) {
         if (!to_be_killed(child, scope))
             continue;
-        if (!in_own_step(child))
+        if (!sos_in_own_step_(child))
             return child;
         while ((grandchild = sos_child_after_(child, grandchild)) != NULL)
             if (to_be_killed(grandchild, NULL))
@@ -55,19 +55,19 @@ static sos_task *child_to_kill(const sos_task *parent, const struct sos_scope *s
     return NULL;
 }
 
-static void pop_dying(sos_task *task)
+/* At the bottom, or at the deadline that has passed. */
+static void end_unwinding(sos_task *task)
 {
-    task->os->dying = task->link.next;
+    sos *os = task->os;
+    os->dying = task->link.next;
     task->link.flags &= (uint8_t)~SOS_DYING_;
-}
-
-static void end_at_deadline(sos_task *task)
-{
-    pop_dying(task);
+    if (task->frame == NULL) {
+        sos_task_end_(task);
+        return;
+    }
     sos_frame_pop_(task);
-    task->status = SOS_ETIMEDOUT;
-    task->link.order = task->os->pass - 1; /* a time-out is no result that beats a deadline */
-    sos_ready_place_(task->os, task, SOS_PLACE_BACK);
+    task->link.order = os->pass - 1; /* a time-out is no result that beats a deadline */
+    sos_ready_place_(os, task, SOS_PLACE_BACK);
 }
 
 /* Runs the async_finally part of the innermost frame. One that never began has none to run. */
@@ -83,27 +83,25 @@ static void finish_frame(sos_task *task, sos_frame *frame)
 static void unwind_one_frame(sos_task *task)
 {
     sos_frame *frame = task->frame;
-    bool killed = (task->link.flags & SOS_KILLED_) != 0;
-    bool tree = killed && (task->link.flags & SOS_TREE_) != 0;
-    bool scope = frame != NULL && frame->scope != 0;
+    struct sos_scope *scope = NULL;
     sos_task *child = NULL;
-    if (tree || scope)
-        child = child_to_kill(task, tree ? NULL : sos_frame_scope_(frame));
+    if (frame != NULL && frame->scope != 0)
+        scope = sos_frame_scope_(frame);
+    if ((task->link.flags & SOS_TREE_) != 0)
+        child = child_to_kill(task, NULL);
+    else if (scope != NULL)
+        child = child_to_kill(task, scope);
     if (child != NULL) {
         sos_kill_task_(child, true);
         return;
     }
-    if (frame == NULL) {
-        pop_dying(task);
-        task->status = SOS_ECANCELED;
-        sos_task_end_(task);
-        return;
+    if (scope != NULL) {
+        task->os->scope_end(task, scope);
+        frame->scope = 0;
     }
-    if (scope)
-        task->os->scope_end(task, sos_frame_scope_(frame));
-    frame->scope = 0;
-    if (!killed && (frame->flags & SOS_EXPIRED_) != 0) {
-        end_at_deadline(task);
+    if (frame == NULL ||
+        ((frame->flags & SOS_EXPIRED_) != 0 && (task->link.flags & SOS_KILLED_) == 0)) {
+        end_unwinding(task);
         return;
     }
     finish_frame(task, frame);
@@ -125,6 +123,19 @@ void sos_unwind_(sos_task *task)
     os->unwinding = false;
 }
 
+/* The step of a task that was killed while it ran is over. */
+static void reap_killed(sos *os)
+{
+    sos_task *task = os->killed;
+    os->running = NULL; /* what follows are async_finally parts: they may not await */
+    os->attention.byte.killed = 0;
+    os->killed = NULL;
+    if (task == NULL)
+        return;
+    sos_unregister_(task);
+    sos_unwind_(task);
+}
+
 void sos_kill_task_(sos_task *task, bool tree)
 {
     sos *os = task->os;
@@ -135,8 +146,9 @@ void sos_kill_task_(sos_task *task, bool tree)
     if ((task->link.flags & SOS_KILLED_) != 0)
         return;
     task->link.flags |= SOS_KILLED_;
-    if (in_own_step(task)) {
+    if (sos_in_own_step_(task)) {
         os->killed = task;
+        os->reap_killed = reap_killed;
         os->attention.byte.killed = 1;
     } else if ((task->link.flags & SOS_DYING_) != 0) {
         task->status = SOS_ECANCELED; /* a deadline was at it: now it goes to the bottom */
@@ -146,16 +158,31 @@ void sos_kill_task_(sos_task *task, bool tree)
     }
 }
 
-/* The step of a task that was killed while it ran is over. */
-void sos_reap_killed_(sos *os)
+/* Those that are older first; a task killed here may start new ones for ever: it may, but then they
+ * are killed as well. */
+void sos_kill_all_(sos *os)
 {
-    sos_task *task = os->killed;
-    os->attention.byte.killed = 0;
-    os->killed = NULL;
-    if (task == NULL)
-        return;
-    sos_unregister_(task);
-    sos_unwind_(task);
+    for (uint32_t pid = 0; os->live != 0; pid++) {
+        if (pid == os->config.task_capacity)
+            pid = 0;
+        if (os->tasks[pid] != NULL)
+            sos_kill_task_(os->tasks[pid], true);
+    }
+}
+
+/* Before a watcher is added: what is left of them ends with the run. */
+void sos_expect_watchers_(sos *os)
+{
+    if (os != NULL)
+        __atomic_store_n(&os->kill_all, sos_kill_all_, __ATOMIC_RELAXED);
+}
+
+/* Takes effect in the next look. From anywhere. */
+void sos_stop(sos *os)
+{
+    sos_expect_watchers_(os);
+    __atomic_store_n(&os->stop, 1, __ATOMIC_RELEASE);
+    sos_ring_(os);
 }
 
 int sos_kill(sos *os, sos_handle target)
@@ -174,7 +201,7 @@ int sos_kill_tree(sos *os, sos_handle target)
     if (error != 0)
         return error;
     /* Descendants of a running task end now; itself only when its step is over. */
-    if (in_own_step(task))
+    if (sos_in_own_step_(task))
         while ((child = child_to_kill(task, NULL)) != NULL)
             sos_kill_task_(child, true);
     sos_kill_task_(task, true);

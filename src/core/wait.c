@@ -33,7 +33,7 @@ sos_op sos_complete_(sos_task *task, int status)
     task->status = status;
     bool overtaken = sos_ready_level_(os) < task->link.level;
     bool tired = ++os->streak > SOS_AWAITS_PER_STEP_;
-    if (LIKELY_(!overtaken && !tired && !os->attention.byte.killed))
+    if (LIKELY_((overtaken | tired | os->attention.byte.killed) == 0))
         return (sos_op){ SOS_DONE_ };
     sos_ready_remove_(os, task);
     sos_ready_place_(os, task, tired ? SOS_PLACE_YIELD : SOS_PLACE_OVERTAKEN);
@@ -146,7 +146,6 @@ uint32_t sos_resume_all_(sos *os, struct sos_link **list, int status)
         sos_list_remove_(list, &task->link);
         sos_resume_(task, status, SOS_PLACE_FRONT);
     }
-    os->collecting = collecting;
     if (!collecting)
         sos_batch_flush_(os);
     return count;
@@ -172,7 +171,7 @@ sos_op sos_sleep(sos_task *task, int64_t us)
     sos_check_running_(task);
     if (us < 0)
         return sos_complete_(task, SOS_EINVAL);
-    sos_suspend_(task, SOS_WAIT_SLEEP, NULL);
-    sos_timer_arm_(task->os, &task->link, sos_due_after_(task->os, us));
-    return (sos_op){ SOS_SUSPENDED_ };
+    sos_op op = sos_suspend_(task, SOS_WAIT_SLEEP, NULL);
+    sos_timer_arm_after_(task->os, &task->link, us);
+    return op;
 }

@@ -12,24 +12,37 @@ static bool later(const struct sos_link *a, const struct sos_link *b)
 
 void sos_waitable_sort_in_(struct sos_waitable *waitable, struct sos_link *link)
 {
-    struct sos_link *first = waitable->waiters;
-    if (first == NULL || !later(first->prev, link)) {
-        sos_list_append_(&waitable->waiters, link);
-        return;
+    struct sos_link *place = waitable->waiters; /* before which it goes: from the end forward */
+    bool first = place == NULL;
+    while (!first && later(place->prev, link)) {
+        place = place->prev;
+        first = place == waitable->waiters;
     }
-    struct sos_link *place = first; /* before the first that is less urgent */
-    while (!later(place, link))
-        place = place->next;
     sos_list_append_(&place, link);
-    if (place == first)
+    if (first)
         waitable->waiters = link;
 }
 
-void sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable, enum sos_wait kind)
+sos_op sos_waitable_wait_(sos_task *task, struct sos_waitable *waitable, enum sos_wait kind)
 {
-    sos_suspend_(task, kind, &waitable->waiters);
+    sos_op op = sos_suspend_(task, kind, &waitable->waiters);
     task->link.order = task->os->arm_order++;
     sos_waitable_sort_in_(waitable, &task->link);
+    return op;
+}
+
+sos_task *sos_waitable_take_first_(struct sos_waitable *waitable)
+{
+    sos_task *first = sos_waitable_first_(waitable);
+    if (first != NULL)
+        sos_list_remove_(&waitable->waiters, &first->link);
+    return first;
+}
+
+void sos_waitable_end_waits_(struct sos_waitable *waitable, int status)
+{
+    if (waitable->waiters != NULL)
+        sos_resume_all_(sos_waitable_first_(waitable)->os, &waitable->waiters, status);
 }
 
 sos_task *sos_waitable_first_(const struct sos_waitable *waitable)
@@ -46,10 +59,9 @@ void sos_set_level_(sos_task *task, int level)
     if (link->level == level)
         return;
     if (!dying && sos_is_runnable_(task) && !sos_in_batch_(os, task)) {
-        bool current = os->running == task || task->frame->resume == SOS_RESUME_UNWIND_;
         sos_ready_remove_(os, task);
         link->level = (uint8_t)level;
-        sos_ready_place_(os, task, current ? SOS_PLACE_OVERTAKEN : SOS_PLACE_LEVEL);
+        sos_ready_place_(os, task, sos_in_own_step_(task) ? SOS_PLACE_OVERTAKEN : SOS_PLACE_LEVEL);
         return;
     }
     link->level = (uint8_t)level;

@@ -41,7 +41,7 @@ static int32_t target_of(const struct sos_link *link)
 static const char *object_of(const struct sos_link *link)
 {
     if (link->kind == SOS_WAIT_JOIN)
-        return CONTAINER_(link->object, sos_task, joiners)->name;
+        return sos_name(CONTAINER_(link->object, sos_task, joiners));
     if (link->kind >= SOS_WAIT_QUEUE_PUT && link->kind <= SOS_WAIT_EVENT &&
         sos_waitable_of_(link)->name != NULL)
         return sos_waitable_of_(link)->name;
@@ -57,7 +57,7 @@ int sos_inspect(const sos *os, sos_handle handle, struct sos_task_info *info)
     bool runnable = sos_is_runnable_(task);
     *info = (struct sos_task_info){
         .handle = handle,
-        .name = task->name,
+        .name = sos_name(task),
         .priority = link->priority,
         .effective_priority = link->level,
         .wait = runnable ? SOS_RUNNABLE : (enum sos_wait)link->kind,

@@ -136,7 +136,7 @@ static void trap(sos_task *task, const char *function, int line)
     struct text text = text_in(memory, sizeof memory);
     struct sos_kernel *kernel = task->os->kernel;
     append(&text, "smallOS trap: ");
-    append_task(&text, task->name, task->pid);
+    append_task(&text, sos_name(task), task->pid);
     append(&text, ": ");
     append(&text, function);
     if (line == SOS_RESUME_REFUSED_) {

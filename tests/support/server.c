@@ -128,14 +128,14 @@ static bool comes_up(struct server *server)
             if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
                 return false;
             print_output(server);
-            CHECK(!"the server ended");
+            check_failed(__FILE__, __LINE__, __func__, "the server goes on");
         }
         if (accepts(server->port))
             return true;
         nanosleep(&moment, NULL);
     }
     print_output(server);
-    CHECK(!"the server does not come up");
+    check_failed(__FILE__, __LINE__, __func__, "the server comes up");
     return false;
 }
 
