@@ -163,16 +163,16 @@ static void resp3_has_null_boolean_and_big_number(void)
 
 static void resp3_doubles_are_decimal_inf_or_nan(void)
 {
-    CHECK_TEXT(READ(",1.23\r\n,10\r\n,-1e-3\r\n"),
-               ",<1.23>1.23\n,<10>10\n,<-1e-3>-0.001\n");
+    CHECK_TEXT(READ(",1.23\r\n,10\r\n,-1e-3\r\n"), ",<1.23>1.23\n,<10>10\n,<-1e-3>-0.001\n");
     CHECK_TEXT(READ(",inf\r\n,-inf\r\n,nan\r\n"), ",<inf>inf\n,<-inf>-inf\n,<nan>nan\n");
     static const char rule[] = "a double is a decimal number, inf, -inf or nan";
     struct {
         const char *text;
         int at;
-    } wrong[] = { { ",\r\n", 1 },    { ",.5\r\n", 1 },  { ",1.\r\n", 2 },   { ",1.x\r\n", 3 },
-                  { ",1e\r\n", 2 },  { ",1e+\r\n", 3 }, { ",0x1p3\r\n", 2 }, { ",infinity\r\n", 1 },
-                  { ", 1\r\n", 1 },  { ",1 \r\n", 2 },  { ",--1\r\n", 2 },  { ",INF\r\n", 1 },
+    } wrong[] = { { ",\r\n", 1 },      { ",.5\r\n", 1 },       { ",1.\r\n", 2 },
+                  { ",1.x\r\n", 3 },   { ",1e\r\n", 2 },       { ",1e+\r\n", 3 },
+                  { ",0x1p3\r\n", 2 }, { ",infinity\r\n", 1 }, { ", 1\r\n", 1 },
+                  { ",1 \r\n", 2 },    { ",--1\r\n", 2 },      { ",INF\r\n", 1 },
                   { ",1e5.0\r\n", 4 } };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char expected[100];
@@ -238,9 +238,11 @@ static void streamed_aggregates_end_with_a_point(void)
     CHECK_TEXT(READ("*?\r\n:1\r\n:2\r\n.\r\n+x\r\n"), "*-1(:<1>1:<2>2)\n+<x>\n");
     CHECK_TEXT(READ("~?\r\n.\r\n%?\r\n+a\r\n:1\r\n.\r\n"), "~-1()\n%-1(+<a>:<1>1)\n");
     CHECK_TEXT(READ("*1\r\n*?\r\n*0\r\n.\r\n"), "*1(*-1(*0()))\n");
-    CHECK_TEXT(READ("%?\r\n+a\r\n.\r\n"), "%-1(+<a>SOS_EPROTO at 8: every key of a map has a value");
+    CHECK_TEXT(READ("%?\r\n+a\r\n.\r\n"),
+               "%-1(+<a>SOS_EPROTO at 8: every key of a map has a value");
     CHECK_TEXT(READ(".\r\n"), "SOS_EPROTO at 0: only a streamed aggregate ends with a point");
-    CHECK_TEXT(READ("*1\r\n.\r\n"), "*1(SOS_EPROTO at 4: only a streamed aggregate ends with a point");
+    CHECK_TEXT(READ("*1\r\n.\r\n"),
+               "*1(SOS_EPROTO at 4: only a streamed aggregate ends with a point");
     CHECK_TEXT(READ("*?\r\n.x"), "*-1(SOS_EPROTO at 5: CR LF ends here");
 }
 
@@ -256,8 +258,7 @@ static void a_value_begins_with_its_type(void)
 
 static void strings_larger_than_whole_size_come_in_chunks(void)
 {
-    CHECK_TEXT(READ_WITH("$4\r\n1234\r\n$5\r\n12345\r\n", .whole_size = 4),
-               "$<1234>\n$5(12345)\n");
+    CHECK_TEXT(READ_WITH("$4\r\n1234\r\n$5\r\n12345\r\n", .whole_size = 4), "$<1234>\n$5(12345)\n");
     CHECK_TEXT(READ_WITH("*2\r\n=9\r\ntxt:12345\r\n!5\r\nERR x\r\n", .whole_size = 4),
                "*2(=5([txt]12345)!5(ERR x))\n");
     CHECK_TEXT(READ_WITH("$5\r\n12345x", .whole_size = 4),
@@ -271,10 +272,14 @@ static void limits_hold_before_memory_is_taken(void)
     CHECK_TEXT(READ_WITH("$10\r\n", .max_bulk_size = 10), "...");
     CHECK_TEXT(READ("$9223372036854775808\r\n"),
                "SOS_ELIMIT at 0: a string is not longer than max_bulk_size");
-    CHECK_TEXT(READ("$99999999999999999999\r\n"), "SOS_ELIMIT at 20: a length has at most 19 digits");
-    CHECK_TEXT(READ("*9223372036854775808\r\n"), "SOS_ELIMIT at 0: an aggregate has at most max_elements");
-    CHECK_TEXT(READ("%4611686018427387905\r\n"), "SOS_ELIMIT at 0: an aggregate has at most max_elements");
-    CHECK_TEXT(READ("*4294967295\r\n"), "SOS_ELIMIT at 0: a reply is not larger than max_reply_size");
+    CHECK_TEXT(READ("$99999999999999999999\r\n"),
+               "SOS_ELIMIT at 20: a length has at most 19 digits");
+    CHECK_TEXT(READ("*9223372036854775808\r\n"),
+               "SOS_ELIMIT at 0: an aggregate has at most max_elements");
+    CHECK_TEXT(READ("%4611686018427387905\r\n"),
+               "SOS_ELIMIT at 0: an aggregate has at most max_elements");
+    CHECK_TEXT(READ("*4294967295\r\n"),
+               "SOS_ELIMIT at 0: a reply is not larger than max_reply_size");
     CHECK_TEXT(READ_WITH("*3\r\n", .max_elements = 2),
                "SOS_ELIMIT at 0: an aggregate has at most max_elements");
     CHECK_TEXT(READ_WITH("%2\r\n", .max_elements = 3),
@@ -332,7 +337,8 @@ static void nesting_is_no_deeper_than_its_limit(void)
 
 static void whole_replies_are_counted(void)
 {
-    static const char bytes[] = "+OK\r\n>1\r\n+x\r\n*2\r\n+a\r\n-b\r\n|1\r\n+a\r\n+b\r\n$-1\r\n*1\r\n";
+    static const char bytes[] =
+        "+OK\r\n>1\r\n+x\r\n*2\r\n+a\r\n-b\r\n|1\r\n+a\r\n+b\r\n$-1\r\n*1\r\n";
     struct sos_resp_level_ levels[32];
     struct sos_resp_parser_ parser;
     struct sos_resp_event_ event;
@@ -421,7 +427,13 @@ static void integers_are_written_and_read_back(void)
     char text[SOS_DECIMAL_ROOM_ + 1];
     text[sos_uint64_write_(text, UINT64_MAX)] = '\0';
     CHECK_TEXT(text, "18446744073709551615");
-    const char *wrong[] = { "", "-", "+", "1x", " 1", "9223372036854775808", "-9223372036854775809",
+    const char *wrong[] = { "",
+                            "-",
+                            "+",
+                            "1x",
+                            " 1",
+                            "9223372036854775808",
+                            "-9223372036854775809",
                             "99999999999999999999999" };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         CHECK(!sos_int64_parse_(wrong[i], strlen(wrong[i]), &read));
@@ -438,19 +450,46 @@ static void check_double(const char *text)
 
 static void doubles_are_the_nearest(void)
 {
-    const char *texts[] = { "0", "-0", "0.0", "1", "-1.5", "3.14159265358979", "1e22", "1e23", "1e-22",
-                            "123456789012345678", "9007199254740993", "9007199254740992.999",
-                            "9007199254740993.000000000000000000000000000000000000001", "1e308",
-                            "1.7976931348623157e308", "1.7976931348623158e308",
-                            "1.7976931348623159e308", "1e309", "-1e400", "1e99999999999999999999",
-                            "2.2250738585072014e-308", "2.2250738585072011e-308",
-                            "2.2250738585072012e-308", "4.9e-324", "2.4703282292062327e-324",
-                            "2.4703282292062328e-324", "1e-323", "1e-400", "1e-99999999999999",
+    const char *texts[] = { "0",
+                            "-0",
+                            "0.0",
+                            "1",
+                            "-1.5",
+                            "3.14159265358979",
+                            "1e22",
+                            "1e23",
+                            "1e-22",
+                            "123456789012345678",
+                            "9007199254740993",
+                            "9007199254740992.999",
+                            "9007199254740993.000000000000000000000000000000000000001",
+                            "1e308",
+                            "1.7976931348623157e308",
+                            "1.7976931348623158e308",
+                            "1.7976931348623159e308",
+                            "1e309",
+                            "-1e400",
+                            "1e99999999999999999999",
+                            "2.2250738585072014e-308",
+                            "2.2250738585072011e-308",
+                            "2.2250738585072012e-308",
+                            "4.9e-324",
+                            "2.4703282292062327e-324",
+                            "2.4703282292062328e-324",
+                            "1e-323",
+                            "1e-400",
+                            "1e-99999999999999",
                             "0.000000000000000000000000000000000000000000000000000000000001",
                             "100000000000000000000000000000000000000000000000000000000000000",
                             "00000000000000000000000000000000000000000000000000000000001.50",
-                            "6.631236846766476e-316", "0e999999", "0.5e-323", "8.41e21",
-                            "5e-324", "1e-340", "9.9999e339", "4.4501477170144023e-308" };
+                            "6.631236846766476e-316",
+                            "0e999999",
+                            "0.5e-323",
+                            "8.41e21",
+                            "5e-324",
+                            "1e-340",
+                            "9.9999e339",
+                            "4.4501477170144023e-308" };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         check_double(texts[i]);
     uint64_t seed = 1;

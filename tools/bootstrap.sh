@@ -27,7 +27,9 @@ gcc-riscv64-unknown-elf  test,bench                      RISC-V compiler
 gcc-xtensa-lx106         test,bench                      ESP8266 compiler
 qemu-system-arm          test,bench                      boots the Cortex-M firmware
 qemu-system-misc         test,bench                      boots the RISC-V and lx106 firmware
+redis-server             test,bench                      server for the tests of its client
 libuv1-dev               bench                           peer to compare with
+libhiredis-dev           bench                           peer to compare with
 TABLE
 }
 

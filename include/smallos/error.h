@@ -40,7 +40,8 @@ extern "C" {
     X(ELIMIT, -27, "larger than a configured limit allows")                                        \
     X(EEOF, -28, "the stream has ended")                                                           \
     X(ENONAME, -29, "no such host name")                                                           \
-    X(ETLS, -30, "TLS failed")
+    X(ETLS, -30, "TLS failed")                                                                     \
+    X(ESERVER, -31, "the server answered with an error")
 
 enum sos_error {
     SOS_OK = 0,

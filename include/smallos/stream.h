@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams of bytes: TCP, local sockets, any descriptor, and TLS around one of them; and listeners,
- * which accept them. One task reads a stream and one writes it at a time, which may be two.
+ * Streams of bytes: TCP, local sockets, any descriptor; and listeners, which accept them. One task reads a stream and one writes it at a time, which may be two.
  *
  *     await(sos_connect(task, &(struct sos_connect_options){ .host = "example.org", .port = 80 },
  *                       &self->stream));
@@ -23,28 +22,26 @@ extern "C" {
 #endif
 
 typedef struct sos_stream sos_stream;
-struct sos_tls_options;
 
 /* Where to and how. Zero means default in every field. What is pointed to must live until the
  * operation has ended. */
 struct sos_connect_options {
-    const char *host; /* a name or an address; "unix:/path" a local socket */
+    const char *host; /* an address, or a name; "unix:/path" a local socket */
     uint16_t port;
     uint32_t max_buffer_size; /* bytes read and not taken; default client_defaults.stream */
-    const struct sos_tls_options *tls; /* NULL: no TLS */
 };
 
 /*
- * Connects: looks the name up, and tries its addresses in turn, IPv6 and IPv4 alternating, the next
- * one 250 ms after the one before or as soon as that has failed (RFC 8305); with TLS it also shakes
- * hands. Ends in 0 and *stream is set; or in the error of the address that came furthest:
- * SOS_ENONAME, SOS_ECONNREFUSED, SOS_EUNREACH, SOS_ETIMEDOUT, SOS_ETLS, SOS_EMFILE, SOS_ENOMEM,
- * SOS_ENOTSUP, SOS_EINVAL. Has no time limit of its own: use sos_within. Canceled: nothing is left.
+ * Connects. A name is looked up where the kernel can (struct sos_network), and its addresses are
+ * tried in turn. Ends in 0 and *stream is set; or in the error of the last try: SOS_ECONNREFUSED,
+ * SOS_EUNREACH, SOS_ETIMEDOUT, SOS_EMFILE, SOS_ENOMEM, SOS_EINVAL; SOS_ENONAME; SOS_ENOTSUP: the
+ * kernel has no network, or a name is given and it has no look-up (`unix` has none yet). Has no time
+ * limit of its own: use sos_within. Canceled: nothing is left.
  */
 SOS_MUST_USE sos_op sos_connect(sos_task *task, const struct sos_connect_options *options,
                                 sos_stream **stream);
 
-/* The same for an address: no look-up, one try, no TLS. */
+/* The same for an address: no look-up, one try. */
 SOS_MUST_USE sos_op sos_connect_address(sos_task *task, const struct sos_address *address,
                                         uint32_t max_buffer_size, sos_stream **stream);
 
@@ -112,7 +109,7 @@ SOS_MUST_USE sos_op sos_stream_flush(sos_task *task, sos_stream *stream);
 SOS_MUST_USE sos_op sos_stream_write(sos_task *task, sos_stream *stream, const void *bytes,
                                      size_t size);
 
-/* Flushes and half-closes: the other end reads its end of stream. With TLS, sends close_notify. */
+/* Flushes and half-closes: the other end reads its end of stream. */
 SOS_MUST_USE sos_op sos_stream_shutdown(sos_task *task, sos_stream *stream);
 
 /* ---- About it */
@@ -134,11 +131,10 @@ int sos_stream_address(const sos_stream *stream, bool other, struct sos_address 
 typedef struct sos_listener sos_listener;
 
 struct sos_listen {
-    const char *host;                  /* an address, "unix:/path" or NULL: loopback */
-    uint16_t port;                     /* 0: any that is free; sos_listener_address tells it */
-    int backlog;                       /* default 128 */
-    uint32_t max_buffer_size;          /* of the streams */
-    const struct sos_tls_options *tls; /* NULL: no TLS; must live as long as the listener */
+    const char *host;         /* an address, "unix:/path" or NULL: loopback */
+    uint16_t port;            /* 0: any that is free; sos_listener_address tells it */
+    int backlog;              /* default 128 */
+    uint32_t max_buffer_size; /* of the streams */
 };
 
 /* 0; SOS_EADDRINUSE, SOS_EACCES, SOS_EINVAL, SOS_ENOMEM, SOS_EMFILE, SOS_ENOTSUP. */
@@ -146,8 +142,7 @@ int sos_listener_open(sos *os, const struct sos_listen *options, sos_listener **
 
 /*
  * Waits for the next one who connects. Ends in 0 and *stream is set; SOS_EMFILE: no descriptor is
- * free, and it is still waiting to be accepted; SOS_ECANCELED: closed. With TLS the handshake is
- * still to come: it begins with the first operation on the stream.
+ * free, and it is still waiting to be accepted; SOS_ECANCELED: closed.
  * Canceled: nobody has been accepted.
  */
 SOS_MUST_USE sos_op sos_accept(sos_task *task, sos_listener *listener, sos_stream **stream);

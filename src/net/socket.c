@@ -164,7 +164,6 @@ struct sos_listener {
     sos *os;
     int fd;
     uint32_t limit;
-    const struct sos_tls_options *tls;
     uint32_t users; /* frames that refer to it */
     bool closed;    /* its memory goes with the last of them */
 };
@@ -203,9 +202,7 @@ int sos_listener_open(sos *os, const struct sos_listen *options, sos_listener **
         sos_fd_close(os, fd);
         return SOS_ENOMEM;
     }
-    **listener = (struct sos_listener){
-        .os = os, .fd = fd, .limit = options->max_buffer_size, .tls = options->tls
-    };
+    **listener = (struct sos_listener){ .os = os, .fd = fd, .limit = options->max_buffer_size };
     return SOS_OK;
 }
 

@@ -36,8 +36,8 @@ void sos_resp_init_(struct sos_resp_parser_ *parser, const struct sos_resp_limit
         .max_bulk_size = limit_or(limits->max_bulk_size, (size_t)512 << 20, half),
         .max_line_size = limit_or(limits->max_line_size, (size_t)64 << 10, half),
         .max_elements = limit_or(limits->max_elements, UINT32_MAX, UINT32_MAX),
-        .max_nesting_depth =
-            (unsigned)limit_or(limits->max_nesting_depth, 32, SOS_RESP_NESTING_MOST_),
+        .max_nesting_depth = (unsigned)limit_or(limits->max_nesting_depth, 32,
+                                                SOS_RESP_NESTING_MOST_),
         .whole_size = limit_or(limits->whole_size, SIZE_MAX, SIZE_MAX),
     };
 }
@@ -364,7 +364,7 @@ static int read_piece(struct sos_resp_parser_ *parser, const char *bytes, size_t
 {
     if (length > 0 && bytes[0] != ';')
         return broken(parser, "a streamed string goes on with ;", 0);
-    uint64_t piece;
+    uint64_t piece = 0;
     int status = length == 0 ? SOS_PARTIAL_ : read_length(parser, bytes, length, &piece, size);
     if (status <= 0)
         return status;

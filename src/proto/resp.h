@@ -68,10 +68,10 @@ struct sos_resp_event_ {
     /* Integer: its value; boolean: 0, 1. BEGIN of an aggregate: elements, of a map or attribute
      * pairs; of a string: bytes; -1 if streamed. */
     int64_t integer;
-    double number;   /* double: its value */
-    unsigned depth;  /* aggregates around this event (around what BEGIN begins and END ends) */
-    size_t taken;    /* of the bytes that were given; with SOS_PARTIAL_ too */
-    size_t wanted;   /* SOS_PARTIAL_: how many from the first untaken on the next token surely has */
+    double number;  /* double: its value */
+    unsigned depth; /* aggregates around this event (around what BEGIN begins and END ends) */
+    size_t taken;   /* of the bytes that were given; with SOS_PARTIAL_ too */
+    size_t wanted;  /* SOS_PARTIAL_: how many from the first untaken on the next token surely has */
 };
 
 /* Zero means default; what is larger than can be is as much as can be. */
@@ -101,13 +101,13 @@ struct sos_resp_parser_ {
     struct sos_resp_limits_ limits;
     struct sos_resp_level_ *levels;
     struct sos_syntax_error_ error;
-    uint64_t at;       /* offset of the first byte not taken */
-    uint64_t reply_at; /* where the reply begins that is being read, or will */
-    uint64_t replies;  /* how many have ended, */
-    uint64_t pushes;   /* and how many pushes */
+    uint64_t at;                       /* offset of the first byte not taken */
+    uint64_t reply_at;                 /* where the reply begins that is being read, or will */
+    uint64_t replies;                  /* how many have ended, */
+    uint64_t pushes;                   /* and how many pushes */
     uint64_t string_left, string_size; /* bytes to come of a string or piece; those that came */
-    size_t scanned;    /* bytes of the next token that are known to hold no end of line */
-    int status;        /* of the refusal */
+    size_t scanned; /* bytes of the next token that are known to hold no end of line */
+    int status;     /* of the refusal */
     unsigned depth;
     char string, string_type; /* which state, see above */
     bool attributed;          /* an attribute waits for its value */
