@@ -16,8 +16,10 @@ import json
 import os
 import platform
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +76,14 @@ def asyncio(arguments):
     return Peer("asyncio", Command("{python} bench/peer_asyncio.py " + arguments))
 
 
+def ours_redis(arguments):
+    return Command("{build}/bench/bench_redis " + arguments + " {redis}")
+
+
+def hiredis(arguments, ratio=None):
+    return Peer("hiredis", Command("{build}/bench/peer_hiredis " + arguments + " {redis}"), ratio)
+
+
 FIGURES = [
     Figure("switch-2", "ns", ours("switch 2"),
            [cxx20("switch 2", 1.35), asyncio("switch 2")]),
@@ -109,6 +119,9 @@ FIGURES = [
     Figure("wake-socket-epoll", "steps", ours("wake-socket --kernel epoll"), bar=8),
     Figure("wake-signal-epoll", "steps", ours("wake-signal --kernel epoll"), bar=8),
 
+    Figure("redis-one", "/s", ours_redis("one"), [hiredis("one", 1.0)], more_is_better=True),
+    Figure("redis-many", "/s", ours_redis("many"), [hiredis("many", 1.4)], more_is_better=True),
+
     Figure("m3-flash-full", "bytes", Command("{python} bench/board.py flash-full"),
            bar=8192, runs=1),
     Figure("m3-flash-minimal", "bytes", Command("{python} bench/board.py flash-minimal"),
@@ -128,13 +141,47 @@ class Skip(Exception):
     """Why a command gives no value."""
 
 
+class RedisServer:
+    """redis-server on a core of its own, for as long as the measurements that need it."""
+
+    def __init__(self):
+        self.process = None
+        self.port = 0
+
+    def start(self, core):
+        if self.process is not None or not shutil.which("redis-server"):
+            return
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        others = os.sched_getaffinity(0) - {core} or {core}
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""],
+            stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, others))
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                time.sleep(0.01)
+
+    def stop(self):
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+
+
+REDIS = RedisServer()
+
+
 class Contestant:
     """One command of a figure and the values of its runs."""
 
     def __init__(self, command, figure, build):
         self.command = command
         self.figure = figure
-        self.argv = [word.format(build=build, python=sys.executable)
+        self.argv = [word.format(build=build, python=sys.executable, redis=REDIS.port)
                      for word in command.argv.split()]
         self.values = []
         self.skipped = self.missing()
@@ -200,6 +247,8 @@ def judge(value, bar, figure):
 
 
 def measure(figure, build, runs, core):
+    if "{redis}" in figure.ours.argv:
+        REDIS.start(core)
     own = Contestant(figure.ours, figure, build)
     peers = [Contestant(peer.command, figure, build) for peer in figure.peers]
     for _ in range(min(runs, figure.runs or runs)):
@@ -298,9 +347,12 @@ def main():
           f"best of {options.runs} interleaved runs; ratio = smallOS / peer", flush=True)
 
     results = []
-    for figure in figures:
-        results.append(measure(figure, build, options.runs, core))
-        print(line_of(results[-1]), flush=True)
+    try:
+        for figure in figures:
+            results.append(measure(figure, build, options.runs, core))
+            print(line_of(results[-1]), flush=True)
+    finally:
+        REDIS.stop()
     print(summary(results))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps({"machine": machine, "runs": options.runs, "figures": results},
