@@ -53,7 +53,8 @@ struct sos_slice {
  * the kernel's fd_read, fd_write and fd_close. All runtime.
  */
 struct sos_network {
-    /* Begins to connect: a descriptor that becomes writable when that is over, or an error. */
+    /* Begins to connect: a descriptor that becomes writable when that is over, or an error.
+     * SOS_EAGAIN: not even begin, try again in a while. */
     int (*connect)(struct sos_kernel *kernel, const struct sos_address *to);
 
     /* 0: connected; SOS_EAGAIN: not yet; SOS_ECONNREFUSED, SOS_EUNREACH, SOS_ETIMEDOUT ... */

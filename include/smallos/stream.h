@@ -8,7 +8,8 @@
  * What has been read and not been taken yet stands in the stream's buffer, which grows up to
  * `max_buffer_size` and is given back when it is empty: an idle stream has none. A deadline or a
  * kill in the middle of an operation loses nothing of it. The stream keeps its first error: every
- * operation after it ends in the same.
+ * operation after it ends in the same. Only when writing finds the other end gone (SOS_EPIPE,
+ * SOS_ECONNRESET) may reading go on, since that may have said why; and SOS_ENOMEM may be tried again.
  *
  * Functions that return sos_op are for tasks; the others may be called on the runtime's thread.
  */
@@ -51,14 +52,22 @@ SOS_MUST_USE sos_op sos_connect_address(sos_task *task, const struct sos_address
  */
 int sos_stream_adopt(sos *os, int fd, uint32_t max_buffer_size, sos_stream **stream);
 
-/* Closes it at once: what has not been flushed is lost. Tasks in an operation on it get
- * SOS_ECANCELED. NULL is fine. Also from async_finally. */
+/*
+ * Closes it at once: what has not been flushed is lost. Tasks that wait in an operation on it get
+ * SOS_ECANCELED. NULL is fine. Also from async_finally. Nobody may use it from then on, and neither
+ * may a task whose operation has ended already while the task has not run since: where several share
+ * a stream, abort it first, and close it when they are done.
+ */
 void sos_stream_close(sos_stream *stream);
+
+/* Closes it for all who use it, and leaves it to be closed: every operation, also one that is
+ * waiting, ends in SOS_ECANCELED. Also from async_finally. */
+void sos_stream_abort(sos_stream *stream);
 
 /* ---- Reading. End of stream is SOS_EEOF; a buffer that is full at its limit SOS_ELIMIT. */
 
 /* What has been read and not been taken: its first byte, and how many; valid until the next
- * operation on the stream. */
+ * operation on the stream. Nothing: NULL and 0. */
 const unsigned char *sos_stream_data(const sos_stream *stream, size_t *size);
 
 /* Takes the first `size` bytes of it away; no more than there are. */
@@ -142,8 +151,8 @@ int sos_listener_open(sos *os, const struct sos_listen *options, sos_listener **
 
 /*
  * Waits for the next one who connects. Ends in 0 and *stream is set; SOS_EMFILE: no descriptor is
- * free, and it is still waiting to be accepted; SOS_ECANCELED: closed.
- * Canceled: nobody has been accepted.
+ * free, and it is still waiting to be accepted; SOS_ECANCELED: closed. *stream is NULL until then.
+ * Canceled: nobody has been accepted, or *stream is set: async_finally closes it in either case.
  */
 SOS_MUST_USE sos_op sos_accept(sos_task *task, sos_listener *listener, sos_stream **stream);
 

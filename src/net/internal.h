@@ -40,13 +40,14 @@ struct sos_stream {
     const struct sos_stream_type_ *type;
     sos *os;
     int fd;
-    int error;      /* the first one, of any operation */
-    uint32_t limit; /* of each buffer */
-    uint8_t wants;  /* after SOS_EAGAIN: SOS_READABLE or SOS_WRITABLE */
-    bool ended;     /* the other end will send no more */
-    bool shut;      /* no more will be written */
-    bool closed;    /* its memory goes with the last operation on it */
-    uint16_t users; /* frames of operations that refer to it */
+    int error;       /* the first one that ends all operations */
+    int write_error; /* the other end is gone: reading may go on */
+    uint32_t limit;  /* of each buffer */
+    uint8_t wants;   /* after SOS_EAGAIN: SOS_READABLE or SOS_WRITABLE */
+    bool ended;      /* the other end will send no more */
+    bool shut;       /* no more will be written */
+    bool closed;     /* its memory goes with the last operation on it */
+    uint16_t users;  /* frames of operations that refer to it */
     struct sos_buffer_ in, out;
 };
 

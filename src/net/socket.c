@@ -115,8 +115,16 @@ struct connecting {
     sos_frame frame;
     sos_stream **stream;
     uint32_t limit;
+    struct sos_address address;
     int fd, status;
+    int64_t pause;
 };
+
+static int begin_to_connect(sos *os, const struct sos_address *address)
+{
+    struct sos_kernel *kernel = sos_kernel_of(os);
+    return kernel->network->connect(kernel, address);
+}
 
 static int connected(sos *os, int fd)
 {
@@ -124,9 +132,18 @@ static int connected(sos *os, int fd)
     return kernel->network->connected(kernel, fd);
 }
 
+/* A local listener whose queue is full says so, and not when it has room again. */
 static async_fn(connecting)
 {
     async_begin(connecting);
+    self->pause = SOS_MS(1);
+    while ((self->fd = begin_to_connect(sos_of(task), &self->address)) == SOS_EAGAIN) {
+        try_await(sos_sleep(task, self->pause));
+        if (self->pause < SOS_MS(50))
+            self->pause *= 2;
+    }
+    if (self->fd < 0)
+        async_return(self->fd);
     while ((self->status = connected(sos_of(task), self->fd)) == SOS_EAGAIN)
         try_await(sos_wait_writable(task, self->fd));
     if (self->status == SOS_OK)
@@ -149,13 +166,7 @@ sos_op sos_connect_address(sos_task *task, const struct sos_address *address,
     *stream = NULL;
     if (kernel->network == NULL || kernel->network->connect == NULL)
         return sos_complete(task, SOS_ENOTSUP);
-    int fd = kernel->network->connect(kernel, address);
-    if (fd < 0)
-        return sos_complete(task, fd);
-    sos_op op = async_call(connecting, .stream = stream, .limit = max_buffer_size, .fd = fd);
-    if (op.outcome_ != SOS_CALLED_) /* no memory for its frame */
-        sos_fd_close(sos_of(task), fd);
-    return op;
+    return async_call(connecting, .stream = stream, .limit = max_buffer_size, .address = *address);
 }
 
 /* ---- Listeners */

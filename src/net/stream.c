@@ -84,18 +84,26 @@ sos_stream *sos_stream_new_(sos *os, size_t size, const struct sos_stream_type_ 
     return stream;
 }
 
-/* Who is in an operation on it hears of it now; the last of them gives the memory back. */
+/* Who waits in an operation on it hears of it now. */
+void sos_stream_abort(sos_stream *stream)
+{
+    int fd = stream->fd;
+    stream->error = SOS_ECANCELED;
+    stream->fd = -1;
+    sos_buffer_free_(stream->os, &stream->in);
+    sos_buffer_free_(stream->os, &stream->out);
+    if (fd >= 0)
+        sos_fd_close(stream->os, fd);
+}
+
+/* The last operation that is still to hear of it gives the memory back. */
 void sos_stream_close(sos_stream *stream)
 {
     if (stream == NULL || stream->closed)
         return;
     stream->closed = true;
-    stream->error = SOS_ECANCELED;
-    sos_buffer_free_(stream->os, &stream->in);
-    sos_buffer_free_(stream->os, &stream->out);
     stream_enter(stream);
-    if (stream->fd >= 0)
-        sos_fd_close(stream->os, stream->fd);
+    sos_stream_abort(stream);
     sos_stream_leave_(stream);
 }
 
@@ -107,13 +115,34 @@ void sos_stream_leave_(sos_stream *stream)
 
 /* ---- Waiting: an operation is tried at once, and only one that cannot go on gets a frame */
 
-/* Notes the first error. The end of the stream is none, since writing may go on. */
+/*
+ * Notes the first error that ends the stream. Its end is none, since writing may go on, and neither
+ * is what has lost nothing and may be tried again.
+ */
 static int noted(sos_stream *stream, int status)
 {
     if (status < 0 && status != SOS_EAGAIN && status != SOS_EEOF && status != SOS_ELIMIT &&
-        stream->error == 0)
+        status != SOS_ENOMEM && stream->error == 0)
         stream->error = status;
     return status;
+}
+
+/* What the other end said before it stopped reading can still be read. */
+static int noted_writing(sos_stream *stream, int status)
+{
+    if (status != SOS_EPIPE && status != SOS_ECONNRESET)
+        return noted(stream, status);
+    stream->write_error = status;
+    return status;
+}
+
+static int why_not_writable(const sos_stream *stream)
+{
+    if (stream->error != 0)
+        return stream->error;
+    if (stream->write_error != 0)
+        return stream->write_error;
+    return stream->shut ? SOS_EPIPE : SOS_OK;
 }
 
 static int more_now(sos_stream *stream)
@@ -130,11 +159,8 @@ static int more_now(sos_stream *stream)
 
 static int write_now(sos_stream *stream, struct sos_slice *more)
 {
-    if (stream->error != 0)
-        return stream->error;
-    if (stream->shut)
-        return SOS_EPIPE;
-    return noted(stream, stream->type->write_now(stream, more));
+    int status = why_not_writable(stream);
+    return status != SOS_OK ? status : noted_writing(stream, stream->type->write_now(stream, more));
 }
 
 struct more {
@@ -170,7 +196,7 @@ sos_op sos_stream_more(sos_task *task, sos_stream *stream)
 const unsigned char *sos_stream_data(const sos_stream *stream, size_t *size)
 {
     *size = buffer_count(&stream->in);
-    return stream->in.bytes + stream->in.first;
+    return *size != 0 ? stream->in.bytes + stream->in.first : NULL;
 }
 
 void sos_stream_take(sos_stream *stream, size_t size)
@@ -300,11 +326,9 @@ void *sos_stream_room(sos_stream *stream, size_t size)
 
 int sos_stream_put(sos_stream *stream, const void *bytes, size_t size)
 {
-    if (stream->error != 0)
-        return stream->error;
-    if (stream->shut)
-        return SOS_EPIPE;
-    int status = sos_buffer_reserve_(stream->os, &stream->out, size, stream->limit);
+    int status = why_not_writable(stream);
+    if (status == SOS_OK)
+        status = sos_buffer_reserve_(stream->os, &stream->out, size, stream->limit);
     if (status != SOS_OK || size == 0)
         return status;
     if (bytes != NULL)
@@ -324,7 +348,9 @@ struct writing {
 static int go_on(sos_stream *stream, struct sos_slice *more, bool shut)
 {
     int status = write_now(stream, more);
-    return status == SOS_OK && shut ? noted(stream, stream->type->shutdown_now(stream)) : status;
+    if (status == SOS_OK && shut)
+        status = noted_writing(stream, stream->type->shutdown_now(stream));
+    return status;
 }
 
 static async_fn(writing)
@@ -369,7 +395,7 @@ sos_op sos_stream_write(sos_task *task, sos_stream *stream, const void *bytes, s
 sos_op sos_stream_shutdown(sos_task *task, sos_stream *stream)
 {
     if (stream->shut)
-        return sos_complete(task, stream->error);
+        return sos_complete(task, sos_stream_error(stream));
     return write_all(task, stream, NULL, 0, true);
 }
 
@@ -377,7 +403,7 @@ sos_op sos_stream_shutdown(sos_task *task, sos_stream *stream)
 
 int sos_stream_error(const sos_stream *stream)
 {
-    return stream->error;
+    return stream->error != 0 ? stream->error : stream->write_error;
 }
 
 const char *sos_stream_error_text(const sos_stream *stream)
@@ -385,7 +411,7 @@ const char *sos_stream_error_text(const sos_stream *stream)
     const char *text = NULL;
     if (stream->type->error_text != NULL)
         text = stream->type->error_text(stream);
-    return text != NULL ? text : sos_error_text(stream->error);
+    return text != NULL ? text : sos_error_text(sos_stream_error(stream));
 }
 
 size_t sos_stream_unsent(const sos_stream *stream)
