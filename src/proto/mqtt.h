@@ -439,7 +439,9 @@ struct sos_mqtt_alias_ {
 
 /*
  * The aliases of one direction, in memory of the caller: entries for aliases 1 to `maximum`, and
- * bytes for all their topics together. A new connection begins with a table that is empty again.
+ * bytes for all their topics together. A new connection begins with a table that is empty again
+ * [MQTT-3.3.2-7]. The reader cannot know which aliases the writer will not use again: it needs
+ * bytes for the longest topics of all of them at once, where the writer makes do with fewer.
  */
 struct sos_mqtt_aliases_ {
     struct sos_mqtt_alias_ *entries;
