@@ -65,7 +65,7 @@ static struct sos_sse_memory_ *place(struct sos_sse_parser_ *parser, size_t *use
 
 static int keep(struct sos_sse_parser_ *parser, const char *bytes, size_t length)
 {
-    size_t used;
+    size_t used = 0;
     struct sos_sse_memory_ *memory = place(parser, &used);
     int status = make_room(parser, memory, used, length);
     if (status != SOS_OK)
