@@ -114,21 +114,8 @@ static void orphan_children(sos_task *parent)
 
 /* ---- Adding */
 
-/* Gives a task the next pid; the one after it may be taken. */
-HOT_INLINE_ void take_pid(sos *os, sos_task *task, uint32_t pid)
-{
-    task->pid = (sos_index_)pid;
-    task->lap = os->lap;
-    os->tasks[pid] = task;
-    os->next_pid = pid + 1;
-    if (UNLIKELY_(pid + 1 == os->config.task_capacity)) {
-        os->next_pid = 0;
-        os->lap++;
-    }
-}
-
 /* Pids rise and wrap round: the next one that is free. */
-static void take_next_pid(sos *os, sos_task *task)
+HOT_INLINE_ void take_next_pid(sos *os, sos_task *task)
 {
     uint32_t pid, next = os->next_pid;
     do {
@@ -247,10 +234,9 @@ HOT_INLINE_ sos_task *spawn_usual(sos_task *parent, const struct sos_start *what
     const struct sos_options *options = &what->options;
     unsigned priority = options->priority != 0 ? (unsigned)options->priority
                                                : parent->link.priority;
-    uint32_t pid = os->next_pid;
     if (options->on_signal != NULL || options->frame_room != 0 || options->due_us != 0 ||
         has_flags(options) || os->attention.byte.mode != 0 ||
-        priority - 1 >= os->config.priority_levels - 1 || os->tasks[pid] != NULL)
+        priority - 1 >= os->config.priority_levels - 1 || os->tasks[os->next_pid] != NULL)
         return NULL;
     sos_task *task = sos_take_again_(os, sizeof(sos_task) + what->size);
     if (UNLIKELY_(task == NULL))
@@ -258,7 +244,7 @@ HOT_INLINE_ sos_task *spawn_usual(sos_task *parent, const struct sos_start *what
     fill(os, task, (sos_frame *)(void *)(task + 1), what, 0);
     task->link.level = task->link.priority = (uint8_t)priority;
     task->link.flags = 0;
-    take_pid(os, task, pid);
+    take_next_pid(os, task);
     add_child(os, parent, task);
     os->live++;
     sos_ready_insert_(os, task, false);
