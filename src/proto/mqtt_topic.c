@@ -4,32 +4,9 @@
 
 #include <string.h>
 
-/* ---- UTF-8 */
+#include "proto/utf8.h"
 
-/* How many bytes the character at `text` has if it is well-formed (RFC 3629, 4), else 0. */
-static uint32_t character_size(const uint8_t *text, uint32_t left)
-{
-    uint8_t first = text[0], low = 0x80, high = 0xBF; /* the range of the second byte */
-    uint32_t size = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    if (first < 0x80)
-        return 1;
-    if (first < 0xC2 || first > 0xF4 || left < size)
-        return 0;
-    if (first == 0xE0)
-        low = 0xA0;
-    else if (first == 0xED)
-        high = 0x9F; /* the surrogates */
-    else if (first == 0xF0)
-        low = 0x90;
-    else if (first == 0xF4)
-        high = 0x8F;
-    if (text[1] < low || text[1] > high)
-        return 0;
-    for (uint32_t index = 2; index < size; index++)
-        if ((text[index] & 0xC0) != 0x80)
-            return 0;
-    return size;
-}
+/* ---- Strings */
 
 /* Whether none of eight bytes is 0 or above 0x7F. */
 static bool is_plain(const uint8_t *text)
@@ -52,7 +29,7 @@ const char *sos_mqtt_string_rule_(struct sos_mqtt_slice_ string, uint32_t *at)
             continue;
         }
         *at = index;
-        size = character_size(text + index, string.size - index);
+        size = (uint32_t)sos_utf8_size_(text + index, string.size - index);
         if (size == 0)
             return "a string is well-formed UTF-8 [MQTT-1.5.4-1] (3.1.1: [MQTT-1.5.3-1])";
         if (text[index] == 0)

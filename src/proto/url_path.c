@@ -1,41 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The path of a request into that of a file below a folder. */
 #include "proto/url.h"
-
-/* The length of the UTF-8 sequence at the start, 0 if it is none (RFC 3629, 4). */
-static size_t utf8_length(struct sos_slice_ text)
-{
-    const unsigned char *byte = (const unsigned char *)text.at;
-    unsigned low = 0x80, high = 0xBF;
-    size_t length;
-    if (byte[0] < 0x80)
-        return 1;
-    if (byte[0] < 0xC2 || byte[0] > 0xF4)
-        return 0;
-    length = byte[0] < 0xE0 ? 2 : byte[0] < 0xF0 ? 3 : 4;
-    if (byte[0] == 0xE0)
-        low = 0xA0;
-    else if (byte[0] == 0xED)
-        high = 0x9F;
-    else if (byte[0] == 0xF0)
-        low = 0x90;
-    else if (byte[0] == 0xF4)
-        high = 0x8F;
-    if (text.length < length || byte[1] < low || byte[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++) {
-        if ((byte[i] & 0xC0) != 0x80)
-            return 0;
-    }
-    return length;
-}
+#include "proto/utf8.h"
 
 /* No control characters, nothing that is a separator to somebody, and UTF-8. */
 static bool is_good_name(struct sos_slice_ name)
 {
     while (name.length > 0) {
         unsigned char byte = (unsigned char)name.at[0];
-        size_t length = utf8_length(name);
+        size_t length = sos_utf8_size_((const unsigned char *)name.at, name.length);
         if (length == 0 || byte < ' ' || byte == 0x7F || byte == '/' || byte == '\\')
             return false;
         name = sos_slice_(name.at + length, name.length - length);
