@@ -348,8 +348,10 @@ struct writing {
 static int go_on(sos_stream *stream, struct sos_slice *more, bool shut)
 {
     int status = write_now(stream, more);
-    if (status == SOS_OK && shut)
-        status = noted_writing(stream, stream->type->shutdown_now(stream));
+    if (status != SOS_OK || !shut)
+        return status;
+    status = noted_writing(stream, stream->type->shutdown_now(stream));
+    stream->shut = status == SOS_OK;
     return status;
 }
 
@@ -361,8 +363,6 @@ static async_fn(writing)
         try_await(sos_wait_again(task, self->stream->fd, self->stream->wants));
         self->status = go_on(self->stream, &self->more, self->shut);
     } while (self->status == SOS_EAGAIN);
-    if (self->status == SOS_OK && self->shut)
-        self->stream->shut = true;
     async_return(self->status == SOS_OK ? self->result : self->status);
     async_finally;
     sos_stream_leave_(self->stream);
@@ -375,8 +375,6 @@ static sos_op write_all(sos_task *task, sos_stream *stream, const void *bytes, s
     struct sos_slice more = { bytes, size };
     int status = size > INT_MAX || (bytes == NULL && size != 0) ? SOS_EINVAL
                                                                 : go_on(stream, &more, shut);
-    if (status == SOS_OK && shut)
-        stream->shut = true;
     if (status != SOS_EAGAIN)
         return sos_complete(task, status == SOS_OK ? (int)size : status);
     return async_call(writing, .stream = stream, .more = more, .result = (int)size, .shut = shut);
