@@ -237,7 +237,11 @@ static int enqueue(sos_redis *redis, size_t argc, const char *const *argv, const
         return pending == NULL ? SOS_ENOMEM : SOS_ELIMIT;
     }
     sos_resp_command_(room, argc, argv, lengths);
-    sos_stream_put(redis->stream, NULL, size);
+    int status = sos_stream_put(redis->stream, NULL, size);
+    if (status != SOS_OK) { /* the other end is gone: the reader will hear why */
+        sos_memory_give(redis->os, pending, sizeof *pending);
+        return status;
+    }
     *pending = (struct pending){ 0 };
     sos_event_init(&pending->done, "reply");
     *redis->last = pending;
