@@ -2,7 +2,7 @@
 /*
  * Streams of bytes: TCP, local sockets, any descriptor; and listeners, which accept them. One task reads a stream and one writes it at a time, which may be two.
  *
- *     await(sos_connect(task, &(struct sos_connect_options){ .host = "example.org", .port = 80 },
+ *     await(sos_connect(task, &(struct sos_connect_options){ .host = "192.0.2.1", .port = 80 },
  *                       &self->stream));
  *
  * What has been read and not been taken yet stands in the stream's buffer, which grows up to

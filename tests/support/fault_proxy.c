@@ -97,7 +97,6 @@ static const unsigned char *data(const struct carry *self)
     return sos_stream_data(from(self), &size);
 }
 
-/* How it ends is told by link->ended: a pump that fails is no failure of the proxy. */
 static async_fn(carry)
 {
     async_begin(carry);
@@ -131,6 +130,7 @@ struct pump {
     bool to_client;
 };
 
+/* How it ends is told by link->ended: a pump that fails is no failure of the proxy. */
 static async_fn(pump)
 {
     async_begin(pump);
