@@ -191,6 +191,8 @@ static void a_location_is_mended_or_refused(void)
 {
     means("a b\"\xC3\xBC", "http://a/b/c/a%20b%22%C3%BC");
     means("a%2", "http://a/b/c/a%252");
+    means("g?[]={|}^`#[]", "http://a/b/c/g?[]={|}^`#[]"); /* as in a URL that is no reference */
+    means("[]", "http://a/b/c/%5B%5D");
     means("http:g", "");
     means("mailto:x", "");
     means("javascript:x", "");

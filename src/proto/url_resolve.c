@@ -61,10 +61,10 @@ static struct reference split(struct sos_slice_ text)
     return parts;
 }
 
-/* Bytes as they are if a URL may have them, else encoded. */
-static void put_mended(struct sos_sink_ *sink, struct sos_slice_ text)
+/* Bytes as they are if sos_url_parse_ takes them in that part, else encoded. `more` as there. */
+static void put_mended(struct sos_sink_ *sink, struct sos_slice_ text, unsigned more)
 {
-    const unsigned kinds = SOS_CHAR_UNRESERVED_ | SOS_CHAR_SUBDELIM_;
+    const unsigned kinds = SOS_CHAR_UNRESERVED_ | SOS_CHAR_SUBDELIM_ | more;
     while (text.length > 0) {
         size_t good = sos_chars_escaped_span_(text, kinds, ":@/?");
         sos_sink_put_(sink, sos_slice_(text.at, good));
@@ -100,7 +100,7 @@ static void put_segments(struct sos_sink_ *sink, size_t start, struct sos_slice_
             pop_segment(sink, start);
         if (sos_slice_is_(segment, ".") || sos_slice_is_(segment, ".."))
             continue;
-        put_mended(sink, segment);
+        put_mended(sink, segment, 0);
         if (!is_last)
             sos_sink_byte_(sink, '/');
     }
@@ -129,7 +129,7 @@ static void put_part(struct sos_sink_ *sink, char mark, struct sos_slice_ part)
     if (part.at == NULL)
         return;
     sos_sink_byte_(sink, mark);
-    put_mended(sink, part);
+    put_mended(sink, part, SOS_CHAR_LOOSE_);
 }
 
 static void put_all(struct sos_sink_ *sink, const struct sos_url_ *base,
