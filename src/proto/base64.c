@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base64.h"
+#include "proto/base64.h"
 
 #include <stdint.h>
 

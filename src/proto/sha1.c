@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sha1.h"
+#include "proto/sha1.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "websocket.h"
+#include "proto/websocket.h"
 
 #include <string.h>
 

@@ -19,8 +19,8 @@
 #ifndef SMALLOS_PROTO_WEBSOCKET_H
 #define SMALLOS_PROTO_WEBSOCKET_H
 
-#include "syntax.h"
-#include "utf8.h"
+#include "proto/syntax.h"
+#include "proto/utf8.h"
 
 /* RFC 6455, 5.2 and 11.8 */
 enum sos_ws_opcode_ {

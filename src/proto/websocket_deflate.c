@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The agreement on permessage-deflate (RFC 7692, 7): one reader of extensions, for both roles. */
-#include "websocket_handshake.h"
+#include "proto/websocket_handshake.h"
 
-#include <string.h>
-
-#include "token.h"
+#include "proto/chars.h"
 
 /* ---- Writing */
 
@@ -57,32 +55,27 @@ size_t sos_ws_deflate_offer_(char text[SOS_WS_DEFLATE_ROOM_], const struct sos_w
 
 /* A name, and a value if there is one; the value of a quoted string is what it says. */
 struct word {
-    struct sos_ws_text_ name;
+    struct sos_slice_ name;
     bool valued;
     char value[4]; /* longer ones than 3 are none that we know: they are cut */
     size_t length;
 };
 
-static bool is(struct sos_ws_text_ text, const char *word)
+static struct sos_slice_ read_token(struct sos_slice_ *rest)
 {
-    return text.length == strlen(word) && memcmp(text.text, word, text.length) == 0;
-}
-
-static struct sos_ws_text_ read_token(struct sos_ws_text_ *rest)
-{
-    struct sos_ws_text_ token = { rest->text, 0 };
-    while (token.length < rest->length && sos_is_token_(rest->text[token.length]))
+    struct sos_slice_ token = { rest->at, 0 };
+    while (token.length < rest->length && sos_char_is_(rest->at[token.length], SOS_CHAR_TOKEN_))
         token.length++;
-    rest->text += token.length;
+    rest->at += token.length;
     rest->length -= token.length;
     return token;
 }
 
-static bool read_character(struct sos_ws_text_ *rest, char *c)
+static bool read_character(struct sos_slice_ *rest, char *c)
 {
     if (rest->length == 0)
         return false;
-    *c = *rest->text++;
+    *c = *rest->at++;
     rest->length--;
     return true;
 }
@@ -95,14 +88,14 @@ static void add_to_value(struct word *word, char c)
 }
 
 /* A token, also within quotes (RFC 6455, 9.1). */
-static bool read_value(struct sos_ws_text_ *rest, struct word *word)
+static bool read_value(struct sos_slice_ *rest, struct word *word)
 {
     char c;
     word->valued = true;
-    if (rest->length == 0 || *rest->text != '"') {
-        struct sos_ws_text_ token = read_token(rest);
+    if (rest->length == 0 || *rest->at != '"') {
+        struct sos_slice_ token = read_token(rest);
         for (size_t i = 0; i < token.length; i++)
-            add_to_value(word, token.text[i]);
+            add_to_value(word, token.at[i]);
         return token.length > 0;
     }
     read_character(rest, &c);
@@ -113,27 +106,27 @@ static bool read_value(struct sos_ws_text_ *rest, struct word *word)
             return word->length > 0;
         if (c == '\\' && !read_character(rest, &c))
             return false;
-        if (!sos_is_token_(c))
+        if (!sos_char_is_(c, SOS_CHAR_TOKEN_))
             return false;
         add_to_value(word, c);
     }
 }
 
-static bool read_word(struct sos_ws_text_ *rest, struct word *word)
+static bool read_word(struct sos_slice_ *rest, struct word *word)
 {
     *word = (struct word){ .name = read_token(rest) };
-    sos_skip_space_(&rest->text, &rest->length);
+    sos_ws_skip_(rest, false);
     if (word->name.length == 0)
         return false;
-    if (rest->length > 0 && *rest->text == '=') {
-        rest->text++;
+    if (rest->length > 0 && *rest->at == '=') {
+        rest->at++;
         rest->length--;
-        sos_skip_space_(&rest->text, &rest->length);
+        sos_ws_skip_(rest, false);
         if (!read_value(rest, word))
             return false;
-        sos_skip_space_(&rest->text, &rest->length);
+        sos_ws_skip_(rest, false);
     }
-    return rest->length == 0 || *rest->text == ';' || *rest->text == ',';
+    return rest->length == 0 || *rest->at == ';' || *rest->at == ',';
 }
 
 /* An extension as it was written. */
@@ -174,13 +167,13 @@ static const char *take_bits(uint8_t *bits, const struct word *word)
 static const char *take_parameter(struct extension *extension, const struct word *word)
 {
     struct sos_ws_deflate_ *asks = &extension->asks;
-    if (is(word->name, "server_no_context_takeover"))
+    if (sos_slice_is_(word->name, "server_no_context_takeover"))
         return take_flag(&asks->server_no_context, word);
-    if (is(word->name, "client_no_context_takeover"))
+    if (sos_slice_is_(word->name, "client_no_context_takeover"))
         return take_flag(&asks->client_no_context, word);
-    if (is(word->name, "server_max_window_bits"))
+    if (sos_slice_is_(word->name, "server_max_window_bits"))
         return take_bits(&asks->server_bits, word);
-    if (!is(word->name, "client_max_window_bits"))
+    if (!sos_slice_is_(word->name, "client_max_window_bits"))
         return "a parameter is one of RFC 7692, 7.1";
     if (extension->client_bits)
         return "a parameter comes once (RFC 7692, 7)";
@@ -189,20 +182,20 @@ static const char *take_parameter(struct extension *extension, const struct word
 }
 
 /* Takes the next extension off the list: 1, 0 at the end, SOS_EPROTO. */
-static int next_extension(struct sos_ws_text_ *list, struct extension *extension)
+static int next_extension(struct sos_slice_ *list, struct extension *extension)
 {
     struct word word;
     *extension = (struct extension){ 0 };
-    sos_skip_commas_(&list->text, &list->length);
+    sos_ws_skip_(list, true);
     if (list->length == 0)
         return 0;
     if (!read_word(list, &word) || word.valued)
         return SOS_EPROTO;
-    extension->deflate = is(word.name, "permessage-deflate");
-    while (list->length > 0 && *list->text == ';') {
-        list->text++;
+    extension->deflate = sos_slice_is_(word.name, "permessage-deflate");
+    while (list->length > 0 && *list->at == ';') {
+        list->at++;
         list->length--;
-        sos_skip_space_(&list->text, &list->length);
+        sos_ws_skip_(list, false);
         if (!read_word(list, &word))
             return SOS_EPROTO;
         if (extension->deflate && extension->rule == NULL)
@@ -236,7 +229,7 @@ static const char *check_answer(const struct extension *extension,
 }
 
 const char *sos_ws_deflate_agree_(struct sos_ws_deflate_ *agreed,
-                                  const struct sos_ws_deflate_ *offer, struct sos_ws_text_ value)
+                                  const struct sos_ws_deflate_ *offer, struct sos_slice_ value)
 {
     struct extension extension;
     int status;
@@ -279,7 +272,7 @@ static struct sos_ws_deflate_ serve(const struct extension *extension,
 }
 
 const char *sos_ws_deflate_choose_(struct sos_ws_deflate_ *agreed,
-                                   const struct sos_ws_deflate_ *allows, struct sos_ws_text_ value)
+                                   const struct sos_ws_deflate_ *allows, struct sos_slice_ value)
 {
     struct extension extension;
     int status;

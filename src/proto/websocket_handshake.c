@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "websocket_handshake.h"
+#include "proto/websocket_handshake.h"
 
-#include <string.h>
-
-#include "base64.h"
-#include "sha1.h"
-#include "token.h"
+#include "proto/base64.h"
+#include "proto/chars.h"
+#include "proto/sha1.h"
 
 void sos_ws_key_(char key[SOS_WS_KEY_LENGTH_ + 1], const uint8_t nonce[SOS_WS_NONCE_SIZE_])
 {
@@ -25,57 +23,47 @@ void sos_ws_accept_(char accept[SOS_WS_ACCEPT_LENGTH_ + 1], const char key[SOS_W
 
 /* ---- Lists of tokens */
 
-/* In ASCII, whatever the case of either. */
-static bool same_word(struct sos_ws_text_ a, const char *b)
+void sos_ws_skip_(struct sos_slice_ *rest, bool commas)
 {
-    size_t i = 0;
-    for (; i < a.length && b[i] != '\0'; i++) {
-        char c = a.text[i], d = b[i];
-        c = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-        d = (char)(d >= 'A' && d <= 'Z' ? d | 0x20 : d);
-        if (c != d)
-            return false;
+    while (rest->length > 0 &&
+           (*rest->at == ' ' || *rest->at == '\t' || (commas && *rest->at == ','))) {
+        rest->at++;
+        rest->length--;
     }
-    return i == a.length && b[i] == '\0';
-}
-
-static bool same_text(struct sos_ws_text_ a, struct sos_ws_text_ b)
-{
-    return a.length == b.length && (a.length == 0 || memcmp(a.text, b.text, a.length) == 0);
 }
 
 /*
  * Takes the next element off a list: 1 and the element, 0 at the end, SOS_EPROTO. An element of
  * Upgrade may be `name/version`; with `slash` it is one token.
  */
-static int next_element(struct sos_ws_text_ *list, struct sos_ws_text_ *element, bool slash)
+static int next_element(struct sos_slice_ *list, struct sos_slice_ *element, bool slash)
 {
-    sos_skip_commas_(&list->text, &list->length);
+    sos_ws_skip_(list, true);
     if (list->length == 0)
         return 0;
     size_t size = 0;
     while (size < list->length &&
-           (sos_is_token_(list->text[size]) || (slash && list->text[size] == '/')))
+           (sos_char_is_(list->at[size], SOS_CHAR_TOKEN_) || (slash && list->at[size] == '/')))
         size++;
-    *element = (struct sos_ws_text_){ list->text, size };
-    list->text += size;
+    *element = (struct sos_slice_){ list->at, size };
+    list->at += size;
     list->length -= size;
-    sos_skip_space_(&list->text, &list->length);
-    return size > 0 && (list->length == 0 || list->text[0] == ',') ? 1 : SOS_EPROTO;
+    sos_ws_skip_(list, false);
+    return size > 0 && (list->length == 0 || list->at[0] == ',') ? 1 : SOS_EPROTO;
 }
 
-bool sos_ws_list_has_(struct sos_ws_text_ list, struct sos_ws_text_ token)
+bool sos_ws_list_has_(struct sos_slice_ list, struct sos_slice_ token)
 {
-    struct sos_ws_text_ element;
+    struct sos_slice_ element;
     while (next_element(&list, &element, false) > 0)
-        if (same_text(element, token))
+        if (sos_slice_equal_(element, token))
             return true;
     return false;
 }
 
-bool sos_ws_list_valid_(struct sos_ws_text_ list)
+bool sos_ws_list_valid_(struct sos_slice_ list)
 {
-    struct sos_ws_text_ element;
+    struct sos_slice_ element;
     int status, count = 0;
     for (; (status = next_element(&list, &element, false)) > 0; count++)
         if (sos_ws_list_has_(list, element))
@@ -84,11 +72,11 @@ bool sos_ws_list_valid_(struct sos_ws_text_ list)
 }
 
 /* The same for words of HTTP. */
-static bool list_has_word(struct sos_ws_text_ list, const char *word)
+static bool list_has_word(struct sos_slice_ list, const char *word)
 {
-    struct sos_ws_text_ element;
+    struct sos_slice_ element;
     while (next_element(&list, &element, true) > 0)
-        if (same_word(element, word))
+        if (sos_slice_is_caseless_(element, word))
             return true;
     return false;
 }
@@ -96,7 +84,7 @@ static bool list_has_word(struct sos_ws_text_ list, const char *word)
 /* ---- The answer */
 
 void sos_ws_answer_init_(struct sos_ws_answer_ *answer, const char key[SOS_WS_KEY_LENGTH_],
-                         struct sos_ws_text_ protocols, const struct sos_ws_deflate_ *deflate)
+                         struct sos_slice_ protocols, const struct sos_ws_deflate_ *deflate)
 {
     memset(answer, 0, sizeof *answer);
     answer->offered_protocols = protocols;
@@ -113,40 +101,40 @@ static int refuse_answer(struct sos_ws_answer_ *answer, const char *rule)
 }
 
 /* The protocol must be one that was offered, and is reported as it stands there. */
-static bool choose_protocol(struct sos_ws_answer_ *answer, struct sos_ws_text_ value)
+static bool choose_protocol(struct sos_ws_answer_ *answer, struct sos_slice_ value)
 {
-    struct sos_ws_text_ list = answer->offered_protocols;
+    struct sos_slice_ list = answer->offered_protocols;
     while (next_element(&list, &answer->protocol, false) > 0)
-        if (same_text(answer->protocol, value))
+        if (sos_slice_equal_(answer->protocol, value))
             return true;
-    answer->protocol = (struct sos_ws_text_){ NULL, 0 };
+    answer->protocol = (struct sos_slice_){ NULL, 0 };
     return false;
 }
 
-int sos_ws_answer_field_(struct sos_ws_answer_ *answer, struct sos_ws_text_ name,
-                         struct sos_ws_text_ value)
+int sos_ws_answer_field_(struct sos_ws_answer_ *answer, struct sos_slice_ name,
+                         struct sos_slice_ value)
 {
     if (answer->rule != NULL)
         return SOS_EPROTO;
-    if (same_word(name, "upgrade")) {
-        answer->upgrade = same_word(value, "websocket");
+    if (sos_slice_is_caseless_(name, "upgrade")) {
+        answer->upgrade = sos_slice_is_caseless_(value, "websocket");
         if (!answer->upgrade)
             return refuse_answer(answer, "Upgrade is websocket (RFC 6455, 4.1)");
-    } else if (same_word(name, "connection")) {
+    } else if (sos_slice_is_caseless_(name, "connection")) {
         answer->connection |= list_has_word(value, "upgrade");
-    } else if (same_word(name, "sec-websocket-accept")) {
-        struct sos_ws_text_ expected = { answer->accept, SOS_WS_ACCEPT_LENGTH_ };
+    } else if (sos_slice_is_caseless_(name, "sec-websocket-accept")) {
+        struct sos_slice_ expected = { answer->accept, SOS_WS_ACCEPT_LENGTH_ };
         if (answer->accepted)
             return refuse_answer(answer, "Sec-WebSocket-Accept comes once (RFC 6455, 11.3.3)");
-        if (!same_text(value, expected))
+        if (!sos_slice_equal_(value, expected))
             return refuse_answer(answer, "Sec-WebSocket-Accept answers the key (RFC 6455, 4.1)");
         answer->accepted = true;
-    } else if (same_word(name, "sec-websocket-protocol")) {
-        if (answer->protocol.text != NULL)
+    } else if (sos_slice_is_caseless_(name, "sec-websocket-protocol")) {
+        if (answer->protocol.at != NULL)
             return refuse_answer(answer, "Sec-WebSocket-Protocol comes once (RFC 6455, 11.3.4)");
         if (!choose_protocol(answer, value))
             return refuse_answer(answer, "Sec-WebSocket-Protocol was offered (RFC 6455, 4.1)");
-    } else if (same_word(name, "sec-websocket-extensions")) {
+    } else if (sos_slice_is_caseless_(name, "sec-websocket-extensions")) {
         const char *rule = sos_ws_deflate_agree_(&answer->deflate, &answer->offered_deflate, value);
         if (rule != NULL)
             return refuse_answer(answer, rule);
@@ -188,44 +176,44 @@ static int refuse_request(struct sos_ws_request_ *request, unsigned http_error, 
 }
 
 /* 16 bytes in base 64. */
-static bool is_key(struct sos_ws_text_ value)
+static bool is_key(struct sos_slice_ value)
 {
     uint8_t nonce[SOS_BASE64_ROOM_(SOS_WS_KEY_LENGTH_)];
     size_t size;
     return value.length == SOS_WS_KEY_LENGTH_ &&
-           sos_base64_decode_(nonce, &size, value.text, value.length) == SOS_OK &&
+           sos_base64_decode_(nonce, &size, value.at, value.length) == SOS_OK &&
            size == SOS_WS_NONCE_SIZE_;
 }
 
-int sos_ws_request_field_(struct sos_ws_request_ *request, struct sos_ws_text_ name,
-                          struct sos_ws_text_ value)
+int sos_ws_request_field_(struct sos_ws_request_ *request, struct sos_slice_ name,
+                          struct sos_slice_ value)
 {
     if (request->rule != NULL)
         return SOS_EPROTO;
-    if (same_word(name, "host")) {
+    if (sos_slice_is_caseless_(name, "host")) {
         if (request->host)
             return refuse_request(request, 400, "Host comes once (RFC 9112, 3.2)");
         request->host = true;
-    } else if (same_word(name, "upgrade")) {
+    } else if (sos_slice_is_caseless_(name, "upgrade")) {
         request->upgrade |= list_has_word(value, "websocket");
-    } else if (same_word(name, "connection")) {
+    } else if (sos_slice_is_caseless_(name, "connection")) {
         request->connection |= list_has_word(value, "upgrade");
-    } else if (same_word(name, "sec-websocket-key")) {
+    } else if (sos_slice_is_caseless_(name, "sec-websocket-key")) {
         if (request->keyed)
             return refuse_request(request, 400, "Sec-WebSocket-Key comes once (RFC 6455, 11.3.1)");
         if (!is_key(value))
             return refuse_request(request, 400,
                                   "Sec-WebSocket-Key is 16 bytes in base 64 (RFC 6455, 4.2.1)");
-        memcpy(request->key, value.text, SOS_WS_KEY_LENGTH_);
+        memcpy(request->key, value.at, SOS_WS_KEY_LENGTH_);
         request->keyed = true;
-    } else if (same_word(name, "sec-websocket-version")) {
-        request->wrong_version |= request->version || !same_word(value, "13");
+    } else if (sos_slice_is_caseless_(name, "sec-websocket-version")) {
+        request->wrong_version |= request->version || !sos_slice_is_caseless_(value, "13");
         request->version = true;
-    } else if (same_word(name, "sec-websocket-protocol")) {
+    } else if (sos_slice_is_caseless_(name, "sec-websocket-protocol")) {
         if (!sos_ws_list_valid_(value))
             return refuse_request(request, 400,
                                   "Sec-WebSocket-Protocol is a list of tokens (RFC 6455, 4.1)");
-    } else if (same_word(name, "sec-websocket-extensions")) {
+    } else if (sos_slice_is_caseless_(name, "sec-websocket-extensions")) {
         const char *rule = sos_ws_deflate_choose_(&request->deflate, &request->allowed_deflate,
                                                   value);
         if (rule != NULL)
@@ -234,12 +222,12 @@ int sos_ws_request_field_(struct sos_ws_request_ *request, struct sos_ws_text_ n
     return SOS_OK;
 }
 
-int sos_ws_request_end_(struct sos_ws_request_ *request, struct sos_ws_text_ method, unsigned minor)
+int sos_ws_request_end_(struct sos_ws_request_ *request, struct sos_slice_ method, unsigned minor)
 {
-    static const struct sos_ws_text_ get = { "GET", 3 };
+    static const struct sos_slice_ get = { "GET", 3 };
     if (request->rule != NULL)
         return SOS_EPROTO;
-    if (!same_text(method, get))
+    if (!sos_slice_equal_(method, get))
         return refuse_request(request, 405, "the method is GET (RFC 6455, 4.2.1)");
     if (minor < 1)
         return refuse_request(request, 400, "HTTP is 1.1 or later (RFC 6455, 4.2.1)");

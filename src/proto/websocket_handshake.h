@@ -7,12 +7,8 @@
 #ifndef SMALLOS_PROTO_WEBSOCKET_HANDSHAKE_H
 #define SMALLOS_PROTO_WEBSOCKET_HANDSHAKE_H
 
-#include "syntax.h"
-
-struct sos_ws_text_ {
-    const char *text; /* NULL: none */
-    size_t length;
-};
+#include "proto/slice.h"
+#include "proto/syntax.h"
 
 enum { SOS_WS_KEY_LENGTH_ = 24, SOS_WS_ACCEPT_LENGTH_ = 28, SOS_WS_NONCE_SIZE_ = 16 };
 
@@ -23,10 +19,14 @@ void sos_ws_key_(char key[SOS_WS_KEY_LENGTH_ + 1], const uint8_t nonce[SOS_WS_NO
 void sos_ws_accept_(char accept[SOS_WS_ACCEPT_LENGTH_ + 1], const char key[SOS_WS_KEY_LENGTH_]);
 
 /* Whether a comma-separated list of tokens has this one (in the same case). */
-bool sos_ws_list_has_(struct sos_ws_text_ list, struct sos_ws_text_ token);
+bool sos_ws_list_has_(struct sos_slice_ list, struct sos_slice_ token);
 
 /* Whether the text is such a list (RFC 9110, 5.6.1), with one token at least and none twice. */
-bool sos_ws_list_valid_(struct sos_ws_text_ list);
+bool sos_ws_list_valid_(struct sos_slice_ list);
+
+/* Takes white space off the front of the rest of a list, and commas too if asked to: what may stand
+ * between two elements, empty ones included. */
+void sos_ws_skip_(struct sos_slice_ *rest, bool commas);
 
 /* ---- permessage-deflate */
 
@@ -58,7 +58,7 @@ size_t sos_ws_deflate_answer_(char text[SOS_WS_DEFLATE_ROOM_],
  * *agreed is off before the first value.
  */
 const char *sos_ws_deflate_agree_(struct sos_ws_deflate_ *agreed,
-                                  const struct sos_ws_deflate_ *offer, struct sos_ws_text_ value);
+                                  const struct sos_ws_deflate_ *offer, struct sos_slice_ value);
 
 /*
  * The server reads a value of Sec-WebSocket-Extensions and takes the first offer that it can serve
@@ -66,15 +66,15 @@ const char *sos_ws_deflate_agree_(struct sos_ws_deflate_ *agreed,
  * return; *agreed is off before the first value, and stays off if no offer is taken.
  */
 const char *sos_ws_deflate_choose_(struct sos_ws_deflate_ *agreed,
-                                   const struct sos_ws_deflate_ *allows, struct sos_ws_text_ value);
+                                   const struct sos_ws_deflate_ *allows, struct sos_slice_ value);
 
 /* ---- The client checks the answer (4.1, from "once the client's opening handshake is sent") */
 
 struct sos_ws_answer_ {
     const char *rule;               /* that was broken; NULL: none */
-    struct sos_ws_text_ protocol;   /* the chosen one, as it stands in the offer */
+    struct sos_slice_ protocol;     /* the chosen one, as it stands in the offer */
     struct sos_ws_deflate_ deflate; /* as agreed */
-    struct sos_ws_text_ offered_protocols;
+    struct sos_slice_ offered_protocols;
     struct sos_ws_deflate_ offered_deflate;
     char accept[SOS_WS_ACCEPT_LENGTH_ + 1];
     bool upgrade, connection, accepted;
@@ -85,11 +85,11 @@ struct sos_ws_answer_ {
  * `deflate` what was offered, NULL if nothing.
  */
 void sos_ws_answer_init_(struct sos_ws_answer_ *answer, const char key[SOS_WS_KEY_LENGTH_],
-                         struct sos_ws_text_ protocols, const struct sos_ws_deflate_ *deflate);
+                         struct sos_slice_ protocols, const struct sos_ws_deflate_ *deflate);
 
 /* One header field, white space around its value removed. SOS_OK, or SOS_EPROTO and ->rule. */
-int sos_ws_answer_field_(struct sos_ws_answer_ *answer, struct sos_ws_text_ name,
-                         struct sos_ws_text_ value);
+int sos_ws_answer_field_(struct sos_ws_answer_ *answer, struct sos_slice_ name,
+                         struct sos_slice_ value);
 
 /* All fields are there. Any status but 101 is an answer of HTTP and no broken rule of WebSocket:
  * look at the status before. */
@@ -112,11 +112,10 @@ void sos_ws_request_init_(struct sos_ws_request_ *request, const struct sos_ws_d
 
 /* One header field, as above. What Origin and Sec-WebSocket-Protocol say is the server's affair;
  * sos_ws_list_has_ helps it to choose. */
-int sos_ws_request_field_(struct sos_ws_request_ *request, struct sos_ws_text_ name,
-                          struct sos_ws_text_ value);
+int sos_ws_request_field_(struct sos_ws_request_ *request, struct sos_slice_ name,
+                          struct sos_slice_ value);
 
 /* All fields are there. `minor` is that of HTTP/1.minor. */
-int sos_ws_request_end_(struct sos_ws_request_ *request, struct sos_ws_text_ method,
-                        unsigned minor);
+int sos_ws_request_end_(struct sos_ws_request_ *request, struct sos_slice_ method, unsigned minor);
 
 #endif
