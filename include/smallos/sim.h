@@ -25,6 +25,7 @@ struct sos_sim_options {
     uint32_t step_us;         /* virtual time that every step takes; default none */
     uint64_t fail_allocation; /* the n-th allocation fails, 1 being the first; default none */
     bool fail_all_after;      /* and so do all after it */
+    uint32_t max_descriptors; /* at a time: more end in SOS_EMFILE; default 1,048,576 */
 
     /* Console output goes to write() if there is one, else into a buffer if `record` is set, else
      * to the program's standard output (reports to its standard error). */
@@ -112,6 +113,60 @@ int sos_sim_shutdown(struct sos_kernel *kernel, int fd);
  * other one after the wire's delay. 0 or SOS_EBADF.
  */
 int sos_sim_reset(struct sos_kernel *kernel, int fd);
+
+/*
+ * Cuts the wires without a word: what is under way arrives, nothing after it does, and neither end
+ * is ever told, not even when the other closes. 0 or SOS_EBADF.
+ */
+int sos_sim_cut(struct sos_kernel *kernel, int fd);
+
+/* How many descriptors are open. */
+uint32_t sos_sim_descriptors(const struct sos_kernel *kernel);
+
+/*
+ * ---- The network: struct sos_network of the simulation. Tasks of the runtime listen on any address
+ * they like and connect to it; a route says what the way there is like.
+ */
+
+enum sos_sim_fate {
+    SOS_SIM_ANSWERS,     /* whoever listens there accepts; when nobody does, it is refused */
+    SOS_SIM_REFUSES,     /* SOS_ECONNREFUSED, also when somebody listens */
+    SOS_SIM_UNREACHABLE, /* SOS_EUNREACH */
+    SOS_SIM_BLACK_HOLE,  /* no answer at all: SOS_ETIMEDOUT after `give_up_us` */
+    SOS_SIM_HALF_OPEN    /* connects, but nothing that is sent arrives anywhere */
+};
+
+/* Zero means default in every field. Percentages are chances by the seed; without one none comes. */
+struct sos_sim_route {
+    enum sos_sim_fate fate;
+    uint32_t connect_min_us, connect_max_us; /* until a connection stands or is refused */
+    uint64_t give_up_us;                     /* of a black hole; default 127 s, as Linux */
+    struct sos_sim_stream stream;            /* the wires of connections; delays of datagrams */
+    uint8_t refused_percent, black_hole_percent;
+    uint8_t reset_percent;     /* of the connections are reset, within `reset_us` of their start */
+    uint8_t half_open_percent; /* of the connections are cut, within `reset_us` of their start */
+    uint64_t reset_us;         /* default 1 s */
+    uint8_t loss_percent;      /* of the datagrams */
+};
+
+/*
+ * The way to `address` ("192.0.2.1", "2001:db8::1", "unix:/path"; NULL: to all that have none of
+ * their own) and `port` (0: all that have none of their own), for what is begun from now on.
+ * SOS_EINVAL: no address, or the delays or a percentage are out of range.
+ */
+int sos_sim_route(struct sos_kernel *kernel, const char *address, uint16_t port,
+                  const struct sos_sim_route *route);
+
+/* What a name resolves to: after `delay_us`, in `status` if that is an error, else in the addresses.
+ * Names that were never told end in SOS_ENONAME at once. */
+struct sos_sim_name {
+    uint64_t delay_us;        /* SOS_NEVER: no answer ever comes */
+    int status;               /* an error, or 0 */
+    const char *addresses[8]; /* up to the first NULL */
+};
+
+/* Tells a name, or tells it anew; everything is copied. SOS_EINVAL: what is no address. */
+int sos_sim_name(struct sos_kernel *kernel, const char *name, const struct sos_sim_name *answer);
 
 #ifdef __cplusplus
 }

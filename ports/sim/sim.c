@@ -404,7 +404,7 @@ int sos_sim_create(struct sos_kernel **kernel, const struct sos_sim_options *opt
     sim->secrets = ~sim->options.seed;
     sim->fail_at = sim->options.fail_allocation;
     sim->fail_all_after = sim->options.fail_all_after;
-    sos_sim_streams_start_(sim);
+    sos_sim_descriptors_start_(sim);
     *kernel = &sim->kernel;
     return SOS_OK;
 }
@@ -417,7 +417,9 @@ size_t sos_sim_destroy(struct sos_kernel *kernel)
     size_t leaked = sim->memory.blocks;
     while (sim->blocks != NULL)
         give(sim, sim->blocks + 1);
+    sos_sim_network_end_(sim);
     sos_sim_streams_end_(sim);
+    free(sim->fds);
     free(sim->pending);
     free(sim->trace.bytes);
     free(sim->output.bytes);

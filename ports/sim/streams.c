@@ -9,7 +9,7 @@
 
 #include "internal.h"
 
-enum { FIRST_FD = 3, FDS_MAX = 1 << 20, DEFAULT_CAPACITY = 65536 };
+enum { DEFAULT_CAPACITY = 65536 };
 
 enum parcel_kind {
     DATA,
@@ -25,7 +25,7 @@ struct parcel {
     uint32_t size;
 };
 
-struct wire {
+struct sos_sim_wire_ {
     struct sos_sim_end_ *from, *to;
     unsigned char *ring;
     uint32_t first, arrived, under_way; /* bytes: arrived ones first */
@@ -33,52 +33,31 @@ struct wire {
     uint64_t last_due; /* parcels do not overtake each other */
 };
 
-struct sos_sim_end_ {
-    struct sos_source source;
-    struct sos_sim_pair_ *pair;
-    struct wire *out, *in;
-    unsigned watched;
-    int error;      /* of every call from now on; 0: none */
-    bool shut;      /* for writing, by its owner */
-    bool in_ended;  /* the other side will write no more */
-    bool peer_gone; /* nor read */
-    bool closed;
-};
-
 struct sos_sim_pair_ {
     struct sos_sim_ *sim;
     struct sos_sim_pair_ *next;
     struct sos_sim_stream options;
     struct sos_sim_end_ ends[2];
-    struct wire wires[2];
-    uint32_t events; /* that will come yet and refer to it */
+    struct sos_sim_wire_ wires[2];
+    bool cut; /* nothing gets through any more, and nobody is told */
 };
 
-/* ---- Descriptors */
+/* ---- Ends */
 
-static struct sos_sim_end_ *end_of(struct sos_kernel *kernel, int fd)
+static struct sos_sim_end_ *of(const struct sos_sim_fd_ *fd)
 {
-    struct sos_sim_ *sim = sos_sim_of_(kernel);
-    return fd < 0 || (size_t)fd >= sim->ends_room ? NULL : sim->ends[fd];
+    return (struct sos_sim_end_ *)(uintptr_t)fd;
 }
 
-/* The lowest free one, as POSIX does: programs that hold on to a closed one are found out. */
-static int new_fd(struct sos_sim_ *sim, struct sos_sim_end_ *end)
+struct sos_sim_end_ *sos_sim_end_(const struct sos_kernel *kernel, int number)
 {
-    size_t fd = FIRST_FD;
-    while (fd < sim->ends_room && sim->ends[fd] != NULL)
-        fd++;
-    if (fd >= FDS_MAX)
-        return SOS_EMFILE;
-    if (fd >= sim->ends_room) {
-        size_t room = fd * 2;
-        sim->ends = sos_sim_grow_(sim->ends, room * sizeof(struct sos_sim_end_ *));
-        memset(sim->ends + sim->ends_room, 0,
-               (room - sim->ends_room) * sizeof(struct sos_sim_end_ *));
-        sim->ends_room = room;
-    }
-    sim->ends[fd] = end;
-    return (int)fd;
+    const struct sos_sim_fd_ *fd = sos_sim_fd_(kernel, number);
+    return fd == NULL || fd->kind != &sos_sim_end_kind_ ? NULL : of(fd);
+}
+
+struct sos_sim_end_ *sos_sim_other_end_(const struct sos_sim_end_ *end)
+{
+    return end->out->to;
 }
 
 static void free_pair(struct sos_sim_pair_ *pair)
@@ -98,10 +77,11 @@ static void free_pair(struct sos_sim_pair_ *pair)
     free(pair);
 }
 
-static void event_over(struct sos_sim_pair_ *pair)
+static void free_end(struct sos_sim_fd_ *fd)
 {
-    pair->events--;
-    if (pair->events == 0 && pair->ends[0].closed && pair->ends[1].closed)
+    struct sos_sim_pair_ *pair = of(fd)->pair;
+    const struct sos_sim_fd_ *a = &pair->ends[0].fd, *b = &pair->ends[1].fd;
+    if (a->closed && b->closed && a->events == 0 && b->events == 0)
         free_pair(pair);
 }
 
@@ -112,49 +92,19 @@ static uint32_t space(const struct sos_sim_end_ *end)
     return end->pair->options.capacity - end->out->arrived - end->out->under_way;
 }
 
-static unsigned readiness(const struct sos_sim_end_ *end)
+static unsigned readiness(const struct sos_sim_fd_ *fd)
 {
+    const struct sos_sim_end_ *end = of(fd);
+    if (end->pending)
+        return 0;
     bool readable = end->error != 0 || end->in->arrived != 0 || end->in_ended;
     bool writable = end->error != 0 || end->shut || end->peer_gone || space(end) != 0;
     return (readable ? SOS_READABLE : 0u) | (writable ? SOS_WRITABLE : 0u);
 }
 
-static void tell_waiters(struct sos_sim_end_ *end, sos *os)
-{
-    unsigned events = end->closed ? 0 : readiness(end) & end->watched;
-    if (events == 0)
-        return;
-    unsigned left = sos_source_ready(os, &end->source, events, 0);
-    end->watched = (end->watched & ~events) | left;
-}
-
-static void changed(struct sos_sim_ *sim, sos *os, void *context)
-{
-    struct sos_sim_end_ *end = context;
-    (void)sim;
-    tell_waiters(end, os);
-    event_over(end->pair);
-}
-
-/* Something about an end changed in the middle of a step: its waiters hear of it after that. */
-static void change(struct sos_sim_end_ *end)
-{
-    struct sos_sim_ *sim = end->pair->sim;
-    if (end->closed || end->watched == 0)
-        return;
-    end->pair->events++;
-    sos_sim_schedule_(sim, sim->now, changed, end);
-}
-
 /* ---- The wire */
 
-/* A choice of the seed; without one the smallest. */
-static uint32_t choose(struct sos_sim_ *sim, uint32_t limit)
-{
-    return sim->options.seed == 0 ? 0 : sos_sim_random(&sim->kernel, limit);
-}
-
-static void arrive(struct wire *wire, const struct parcel *parcel)
+static void arrive(struct sos_sim_wire_ *wire, const struct parcel *parcel)
 {
     struct sos_sim_end_ *to = wire->to;
     switch (parcel->kind) {
@@ -176,13 +126,13 @@ static void arrive(struct wire *wire, const struct parcel *parcel)
         wire->arrived = 0;
         break;
     }
-    if (to->closed || to->error != 0)
+    if (to->fd.closed || to->error != 0)
         wire->arrived = 0; /* nobody will read it */
 }
 
 static void deliver(struct sos_sim_ *sim, sos *os, void *context)
 {
-    struct wire *wire = context;
+    struct sos_sim_wire_ *wire = context;
     struct parcel *parcel = wire->parcels;
     (void)sim;
     wire->parcels = parcel->next;
@@ -190,26 +140,27 @@ static void deliver(struct sos_sim_ *sim, sos *os, void *context)
         wire->last = &wire->parcels;
     arrive(wire, parcel);
     free(parcel);
-    tell_waiters(wire->to, os);
-    event_over(wire->to->pair);
+    sos_sim_fd_tell_(&wire->to->fd, os);
+    sos_sim_fd_event_over_(&wire->to->fd);
 }
 
-static void send(struct wire *wire, enum parcel_kind kind, uint32_t size)
+static void send(struct sos_sim_wire_ *wire, enum parcel_kind kind, uint32_t size)
 {
     struct sos_sim_pair_ *pair = wire->from->pair;
     struct sos_sim_ *sim = pair->sim;
     const struct sos_sim_stream *options = &pair->options;
+    if (pair->cut)
+        return;
     struct parcel *parcel = sos_sim_grow_(NULL, sizeof *parcel);
     *parcel = (struct parcel){ NULL, kind, size };
     *wire->last = parcel;
     wire->last = &parcel->next;
     uint64_t due = sim->now + options->delay_min_us +
-                   choose(sim, options->delay_max_us - options->delay_min_us + 1);
+                   sim_choose(sim, options->delay_max_us - options->delay_min_us + 1);
     if (due < wire->last_due)
         due = wire->last_due;
     wire->last_due = due;
-    pair->events++;
-    sos_sim_schedule_(sim, due, deliver, wire);
+    sos_sim_fd_schedule_(&wire->to->fd, due, deliver, wire);
 }
 
 /* ---- Reading and writing */
@@ -222,17 +173,17 @@ static uint32_t portion(const struct sos_sim_end_ *end, size_t size, uint32_t po
     if (limit == 0 || most == 0)
         return most;
     most = most < limit ? most : limit;
-    return most - choose(end->pair->sim, most);
+    return most - sim_choose(end->pair->sim, most);
 }
 
-static int fd_read(struct sos_kernel *kernel, int fd, void *bytes, size_t size)
+static int read_end(struct sos_sim_fd_ *fd, void *bytes, size_t size)
 {
-    struct sos_sim_end_ *end = end_of(kernel, fd);
-    if (end == NULL)
-        return SOS_EBADF;
+    struct sos_sim_end_ *end = of(fd);
+    if (end->pending)
+        return SOS_EAGAIN;
     if (end->error != 0)
         return end->error;
-    struct wire *wire = end->in;
+    struct sos_sim_wire_ *wire = end->in;
     uint32_t capacity = end->pair->options.capacity;
     uint32_t count = portion(end, size, wire->arrived);
     if (count == 0)
@@ -242,20 +193,20 @@ static int fd_read(struct sos_kernel *kernel, int fd, void *bytes, size_t size)
     memcpy((char *)bytes + before_wrap, wire->ring, count - before_wrap);
     wire->first = (wire->first + count) % capacity;
     wire->arrived -= count;
-    change(wire->from);
+    sos_sim_fd_changed_(&wire->from->fd);
     return (int)count;
 }
 
-static int fd_write(struct sos_kernel *kernel, int fd, const void *bytes, size_t size)
+static int write_end(struct sos_sim_fd_ *fd, const void *bytes, size_t size)
 {
-    struct sos_sim_end_ *end = end_of(kernel, fd);
-    if (end == NULL)
-        return SOS_EBADF;
+    struct sos_sim_end_ *end = of(fd);
+    if (end->pending)
+        return SOS_EAGAIN;
     if (end->error != 0)
         return end->error;
     if (end->shut || end->peer_gone)
         return SOS_EPIPE;
-    struct wire *wire = end->out;
+    struct sos_sim_wire_ *wire = end->out;
     uint32_t capacity = end->pair->options.capacity;
     uint32_t count = portion(end, size, space(end));
     if (count == 0)
@@ -269,59 +220,30 @@ static int fd_write(struct sos_kernel *kernel, int fd, const void *bytes, size_t
     return (int)count;
 }
 
-static int fd_close(struct sos_kernel *kernel, int fd)
+static void close_end(struct sos_sim_fd_ *fd)
 {
-    struct sos_sim_end_ *end = end_of(kernel, fd);
-    if (end == NULL)
-        return SOS_EBADF;
+    struct sos_sim_end_ *end = of(fd);
     bool unread = end->in->arrived != 0;
-    end->closed = true;
-    end->watched = 0;
     end->in->arrived = 0;
-    sos_sim_of_(kernel)->ends[fd] = NULL;
-    if (end->error == 0 && !end->peer_gone)
+    if (end->error == 0 && !end->peer_gone && !end->pending)
         send(end->out, unread ? BROKEN : GONE, 0); /* as TCP does */
-    end->pair->events++;
-    event_over(end->pair);
-    return SOS_OK;
 }
 
-static struct sos_source *source(struct sos_kernel *kernel, int fd)
-{
-    struct sos_sim_end_ *end = end_of(kernel, fd);
-    return end == NULL ? NULL : &end->source;
-}
+const struct sos_sim_kind_ sos_sim_end_kind_ = { readiness, read_end, write_end, close_end,
+                                                 free_end };
 
-static int watch(struct sos_kernel *kernel, int fd, unsigned events)
+int sos_sim_end_shutdown_(struct sos_sim_end_ *end)
 {
-    struct sos_sim_end_ *end = end_of(kernel, fd);
-    if (end == NULL)
-        return SOS_EBADF;
-    events &= SOS_READABLE | SOS_WRITABLE;
-    if ((readiness(end) & events) != 0)
-        return 1;
-    end->watched |= events;
-    return 0;
-}
-
-int sos_sim_shutdown(struct sos_kernel *kernel, int fd)
-{
-    struct sos_sim_end_ *end = end_of(kernel, fd);
-    if (end == NULL)
-        return SOS_EBADF;
-    if (end->shut || end->peer_gone || end->error != 0)
+    if (end->shut || end->peer_gone || end->error != 0 || end->pending)
         return SOS_EPIPE;
     end->shut = true;
     send(end->out, END, 0);
-    change(end);
+    sos_sim_fd_changed_(&end->fd);
     return SOS_OK;
 }
 
-int sos_sim_reset(struct sos_kernel *kernel, int fd)
+int sos_sim_end_reset_(struct sos_sim_end_ *end)
 {
-    struct sos_sim_end_ *end = end_of(kernel, fd);
-    if (end == NULL)
-        return SOS_EBADF;
     if (end->error != 0)
         return SOS_OK;
     for (struct parcel *parcel = end->out->parcels; parcel != NULL; parcel = parcel->next)
@@ -331,15 +253,41 @@ int sos_sim_reset(struct sos_kernel *kernel, int fd)
     end->in->arrived = 0;
     end->error = SOS_ECONNRESET;
     send(end->out, BROKEN, 0);
-    change(end);
+    sos_sim_fd_changed_(&end->fd);
+    return SOS_OK;
+}
+
+void sos_sim_pair_cut_(struct sos_sim_end_ *end)
+{
+    end->pair->cut = true;
+}
+
+int sos_sim_shutdown(struct sos_kernel *kernel, int fd)
+{
+    struct sos_sim_end_ *end = sos_sim_end_(kernel, fd);
+    return end == NULL ? SOS_EBADF : sos_sim_end_shutdown_(end);
+}
+
+int sos_sim_reset(struct sos_kernel *kernel, int fd)
+{
+    struct sos_sim_end_ *end = sos_sim_end_(kernel, fd);
+    return end == NULL ? SOS_EBADF : sos_sim_end_reset_(end);
+}
+
+int sos_sim_cut(struct sos_kernel *kernel, int fd)
+{
+    struct sos_sim_end_ *end = sos_sim_end_(kernel, fd);
+    if (end == NULL)
+        return SOS_EBADF;
+    sos_sim_pair_cut_(end);
     return SOS_OK;
 }
 
 /* ---- Making and ending */
 
-int sos_sim_pair(struct sos_kernel *kernel, int fds[2], const struct sos_sim_stream *options)
+int sos_sim_pair_new_(struct sos_sim_ *sim, const struct sos_sim_stream *options,
+                      struct sos_sim_end_ *ends[2])
 {
-    struct sos_sim_ *sim = sos_sim_of_(kernel);
     struct sos_sim_stream chosen = { 0 };
     if (options != NULL)
         chosen = *options;
@@ -353,37 +301,39 @@ int sos_sim_pair(struct sos_kernel *kernel, int fds[2], const struct sos_sim_str
     *pair = (struct sos_sim_pair_){ .sim = sim, .next = sim->pairs, .options = chosen };
     sim->pairs = pair;
     for (int side = 0; side < 2; side++) {
-        struct wire *wire = &pair->wires[side];
+        struct sos_sim_wire_ *wire = &pair->wires[side];
         wire->from = &pair->ends[side];
         wire->to = &pair->ends[1 - side];
         wire->ring = sos_sim_grow_(NULL, chosen.capacity);
         wire->last = &wire->parcels;
+        pair->ends[side].fd = (struct sos_sim_fd_){ .kind = &sos_sim_end_kind_, .sim = sim };
         pair->ends[side].pair = pair;
         pair->ends[side].out = wire;
         pair->ends[1 - side].in = wire;
+        ends[side] = &pair->ends[side];
     }
-    fds[0] = new_fd(sim, &pair->ends[0]);
-    fds[1] = fds[0] < 0 ? SOS_EMFILE : new_fd(sim, &pair->ends[1]);
+    return SOS_OK;
+}
+
+int sos_sim_pair(struct sos_kernel *kernel, int fds[2], const struct sos_sim_stream *options)
+{
+    struct sos_sim_ *sim = sos_sim_of_(kernel);
+    struct sos_sim_end_ *ends[2];
+    int status = sos_sim_pair_new_(sim, options, ends);
+    if (status != SOS_OK)
+        return status;
+    fds[0] = sos_sim_fd_new_(sim, &ends[0]->fd);
+    fds[1] = fds[0] < 0 ? SOS_EMFILE : sos_sim_fd_new_(sim, &ends[1]->fd);
     if (fds[1] >= 0)
         return SOS_OK;
     if (fds[0] >= 0)
-        sim->ends[fds[0]] = NULL;
-    free_pair(pair);
+        sim->fds[fds[0]] = NULL;
+    free_pair(ends[0]->pair);
     return SOS_EMFILE;
-}
-
-void sos_sim_streams_start_(struct sos_sim_ *sim)
-{
-    sim->kernel.source = source;
-    sim->kernel.watch = watch;
-    sim->kernel.fd_read = fd_read;
-    sim->kernel.fd_write = fd_write;
-    sim->kernel.fd_close = fd_close;
 }
 
 void sos_sim_streams_end_(struct sos_sim_ *sim)
 {
     while (sim->pairs != NULL)
         free_pair(sim->pairs);
-    free(sim->ends);
 }
