@@ -33,11 +33,13 @@ struct sos_connect_options {
 };
 
 /*
- * Connects. A name is looked up where the kernel can (struct sos_network), and its addresses are
- * tried in turn. Ends in 0 and *stream is set; or in the error of the last try: SOS_ECONNREFUSED,
- * SOS_EUNREACH, SOS_ETIMEDOUT, SOS_EMFILE, SOS_ENOMEM, SOS_EINVAL; SOS_ENONAME; SOS_ENOTSUP: the
- * kernel has no network, or a name is given and it has no look-up (`unix` has none yet). Has no time
- * limit of its own: use sos_within. Canceled: nothing is left.
+ * Connects. A name is looked up, and its addresses are tried in turn, IPv6 and IPv4 alternating, the
+ * next one 250 ms after the one before or as soon as that has failed (RFC 8305); the first that
+ * connects is taken. Ends in 0 and *stream is set; or in the error of the try that came furthest:
+ * SOS_ECONNREFUSED, SOS_ETIMEDOUT, SOS_EUNREACH, SOS_EMFILE, SOS_ENOMEM, SOS_EINVAL; SOS_ENONAME,
+ * and what else a look-up ends in; SOS_ENOTSUP: the kernel has no network, or no names. With several
+ * addresses each try is a task. Has no time limit of its own: use sos_within. Canceled: nothing is
+ * left.
  */
 SOS_MUST_USE sos_op sos_connect(sos_task *task, const struct sos_connect_options *options,
                                 sos_stream **stream);
