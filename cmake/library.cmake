@@ -7,6 +7,7 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 
 # One of the two memory pools, as src/core/internal.h has it.
 if(CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT SOS_MEMORY_DIRECT)
@@ -53,7 +54,7 @@ else()
 endif()
 sos_part(smallos_part_ports ports/unix/unix*.c ports/unix/${SOS_UNIX_SYSTEM}*.c ports/sim/*.c)
 set_target_properties(smallos_part_ports PROPERTIES C_EXTENSIONS ON)
-target_link_libraries(smallos_part_ports PRIVATE Threads::Threads)
+target_link_libraries(smallos_part_ports PRIVATE Threads::Threads PkgConfig::CARES)
 
 # The template port is compiled to prove that it compiles; nothing links it.
 sos_part(smallos_port_template ports/template/*.c)
@@ -62,7 +63,7 @@ target_compile_options(smallos_port_template PRIVATE -ffreestanding)
 add_library(smallos_core STATIC $<TARGET_OBJECTS:smallos_part_core>)
 add_library(smallos STATIC $<TARGET_OBJECTS:smallos_part_core> $<TARGET_OBJECTS:smallos_part_hosted>
                            $<TARGET_OBJECTS:smallos_part_ports>)
-target_link_libraries(smallos PUBLIC Threads::Threads PRIVATE PkgConfig::JANSSON)
+target_link_libraries(smallos PUBLIC Threads::Threads PRIVATE PkgConfig::JANSSON PkgConfig::CARES)
 set_target_properties(smallos_core PROPERTIES EXPORT_NAME core LINKER_LANGUAGE C)
 set_target_properties(smallos PROPERTIES LINKER_LANGUAGE C)
 foreach(library smallos_core smallos)

@@ -36,6 +36,10 @@ struct sos_unix_options {
                                 near each other share a wake-up; default: as late as the system
                                 lets any sleep be, 50 on Linux, and 1/1024 of what the timer was
                                 armed for, at most 1/4 ms */
+    const char *dns_servers; /* "192.0.2.1,[2001:db8::1]:5353", copied; default: those of
+                                   resolv.conf. The hosts file is asked before them */
+    uint32_t dns_timeout_ms; /* of the first question to a server; later ones wait longer */
+    uint32_t dns_tries;      /* how often each server is asked; both default as c-ares does */
 };
 
 /*

@@ -127,8 +127,10 @@ int sos_sim_send_to_(struct sos_kernel *kernel, int fd, const struct sos_address
     struct sos_sim_udp_ *socket = socket_of(kernel, fd);
     if (socket == NULL)
         return SOS_EBADF;
-    if (size > DATAGRAM_MAX || to->family != socket->at.family)
+    if (to->family != socket->at.family)
         return SOS_EINVAL;
+    if (size > DATAGRAM_MAX)
+        return SOS_ELIMIT;
     const struct sos_sim_route *route = sos_sim_route_to_(sim, to);
     if (route->fate == SOS_SIM_UNREACHABLE)
         return SOS_EUNREACH;

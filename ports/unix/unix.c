@@ -42,6 +42,18 @@ static int open_backend(struct unix_kernel *kernel, enum sos_unix_backend wanted
     return SOS_ENOTSUP;
 }
 
+static int take_options(struct unix_kernel *kernel, const struct sos_unix_options *options)
+{
+    if (options == NULL)
+        return SOS_OK;
+    kernel->slack_us = options->timer_slack_us;
+    kernel->dns_timeout_ms = options->dns_timeout_ms;
+    kernel->dns_tries = options->dns_tries;
+    if (options->dns_servers != NULL)
+        kernel->dns_servers = strdup(options->dns_servers);
+    return options->dns_servers != NULL && kernel->dns_servers == NULL ? SOS_ENOMEM : SOS_OK;
+}
+
 int sos_unix_kernel_create(struct sos_kernel **created, const struct sos_unix_options *options)
 {
     const char *environment = getenv("SMALLOS_KERNEL");
@@ -57,14 +69,16 @@ int sos_unix_kernel_create(struct sos_kernel **created, const struct sos_unix_op
     struct unix_kernel *kernel = calloc(1, sizeof *kernel);
     if (kernel == NULL)
         return SOS_ENOMEM;
-    kernel->slack_us = options != NULL ? options->timer_slack_us : 0;
-    int status = sos_unix_bell_open_(kernel->bell);
+    int status = take_options(kernel, options);
+    if (status == SOS_OK)
+        status = sos_unix_bell_open_(kernel->bell);
     if (status == SOS_OK) {
         status = open_backend(kernel, wanted);
         if (status != SOS_OK)
             sos_unix_bell_close_(kernel->bell);
     }
     if (status != SOS_OK) {
+        free(kernel->dns_servers);
         free(kernel);
         return status;
     }
@@ -78,10 +92,12 @@ void sos_unix_kernel_destroy(struct sos_kernel *destroyed)
     struct unix_kernel *kernel = unix_of(destroyed);
     if (kernel == NULL)
         return;
+    sos_unix_resolver_end_(kernel);
     sos_unix_signals_end_(kernel);
     kernel->backend->close(kernel);
     sos_unix_bell_close_(kernel->bell);
     sos_unix_fds_free_(kernel);
+    free(kernel->dns_servers);
     free(kernel);
 }
 
@@ -270,6 +286,7 @@ int sos_unix_error_(int number)
         { ENOSYS, SOS_ENOTSUP },
         { EOPNOTSUPP, SOS_ENOTSUP },
         { EAFNOSUPPORT, SOS_ENOTSUP },
+        { EMSGSIZE, SOS_ELIMIT },
         { EPROTONOSUPPORT, SOS_ENOTSUP },
     };
     for (size_t index = 0; index < sizeof table / sizeof table[0]; index++)

@@ -6,14 +6,18 @@
 #ifndef SMALLOS_UNIX_INTERNAL_H
 #define SMALLOS_UNIX_INTERNAL_H
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "smallos/kernel.h"
+#include "smallos/network.h"
 #include "smallos/unix.h"
 
 /* What a descriptor is, as far as reading and writing differ. */
@@ -70,6 +74,9 @@ struct unix_kernel {
     struct unix_pace pace;
     uint32_t slack_us;          /* added to the moment of a wait; the system's own comes on top */
     atomic_uint signals_missed; /* POSIX signals that found the runtime's queue full */
+    struct unix_resolver *resolver; /* NULL: no name has been looked up yet */
+    char *dns_servers;              /* NULL: those of the system */
+    uint32_t dns_timeout_ms, dns_tries;
 };
 
 /* A back end's open() also fills in wait, look, watch and, if it can, doorbell and
@@ -123,6 +130,23 @@ enum {
 
 /* ---- unix_network.c */
 extern const struct sos_network sos_unix_network_;
+
+/* ---- unix_resolve.c */
+sos_op sos_unix_resolve_(sos_task *task, const char *name, struct sos_address *list, size_t room);
+void sos_unix_resolver_end_(struct unix_kernel *kernel);
+
+/* ---- unix_address.c */
+union unix_name {
+    struct sockaddr any;
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+    struct sockaddr_un local;
+    struct sockaddr_storage storage;
+};
+
+socklen_t sos_unix_to_name_(const struct sos_address *address, union unix_name *name); /* 0: none */
+void sos_unix_from_name_(const union unix_name *name, struct sos_address *address);
+int sos_unix_socket_prepare_(int fd); /* non-blocking, not inherited; closed on an error */
 
 /* ---- unix_pace.c */
 uint32_t sos_unix_pace_grant_(struct unix_pace *pace, uint64_t now, uint64_t due, uint32_t room_us);

@@ -6,78 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#include "smallos/network.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
 #endif
-
-/* ---- Addresses */
-
-union unix_name {
-    struct sockaddr any;
-    struct sockaddr_in ipv4;
-    struct sockaddr_in6 ipv6;
-    struct sockaddr_un local;
-    struct sockaddr_storage storage;
-};
-
-static socklen_t to_name(const struct sos_address *address, union unix_name *name)
-{
-    memset(name, 0, sizeof *name);
-    switch ((enum sos_family)address->family) {
-    case SOS_FAMILY_IPV4:
-        name->ipv4.sin_family = AF_INET;
-        name->ipv4.sin_port = htons(address->port);
-        memcpy(&name->ipv4.sin_addr, address->ip, 4);
-        return sizeof name->ipv4;
-    case SOS_FAMILY_IPV6:
-        name->ipv6.sin6_family = AF_INET6;
-        name->ipv6.sin6_port = htons(address->port);
-        name->ipv6.sin6_scope_id = address->scope;
-        memcpy(&name->ipv6.sin6_addr, address->ip, 16);
-        return sizeof name->ipv6;
-    case SOS_FAMILY_LOCAL:
-        name->local.sun_family = AF_UNIX;
-        memcpy(name->local.sun_path, address->path, sizeof name->local.sun_path - 1);
-        return sizeof name->local;
-    case SOS_FAMILY_NONE:
-        break;
-    }
-    return 0;
-}
-
-static void from_name(const union unix_name *name, struct sos_address *address)
-{
-    memset(address, 0, sizeof *address);
-    switch (name->any.sa_family) {
-    case AF_INET:
-        address->family = SOS_FAMILY_IPV4;
-        address->port = ntohs(name->ipv4.sin_port);
-        memcpy(address->ip, &name->ipv4.sin_addr, 4);
-        break;
-    case AF_INET6:
-        address->family = SOS_FAMILY_IPV6;
-        address->port = ntohs(name->ipv6.sin6_port);
-        address->scope = name->ipv6.sin6_scope_id;
-        memcpy(address->ip, &name->ipv6.sin6_addr, 16);
-        break;
-    case AF_UNIX:
-        address->family = SOS_FAMILY_LOCAL;
-        memcpy(address->path, name->local.sun_path, SOS_LOCAL_PATH_MAX);
-        break;
-    default:
-        break;
-    }
-}
 
 /* ---- Sockets */
 
@@ -88,7 +24,7 @@ static int give_up(int fd)
     return error;
 }
 
-static int prepare(int fd)
+int sos_unix_socket_prepare_(int fd)
 {
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
         return give_up(fd);
@@ -98,7 +34,7 @@ static int prepare(int fd)
 static int new_socket(const union unix_name *name, int type)
 {
     int fd = socket(name->any.sa_family, type, 0);
-    return fd < 0 ? sos_unix_error_(errno) : prepare(fd);
+    return fd < 0 ? sos_unix_error_(errno) : sos_unix_socket_prepare_(fd);
 }
 
 /* What is written is meant to go: streams gather small pieces themselves. */
@@ -112,7 +48,7 @@ static void send_at_once(int fd, const union unix_name *name)
 static int network_connect(struct sos_kernel *kernel, const struct sos_address *to)
 {
     union unix_name name;
-    socklen_t size = to_name(to, &name);
+    socklen_t size = sos_unix_to_name_(to, &name);
     (void)kernel;
     if (size == 0)
         return SOS_EINVAL;
@@ -145,7 +81,7 @@ static int network_connected(struct sos_kernel *kernel, int fd)
 static int bound(const struct sos_address *at, int type)
 {
     union unix_name name;
-    socklen_t size = to_name(at, &name);
+    socklen_t size = sos_unix_to_name_(at, &name);
     int on = 1;
     if (size == 0)
         return SOS_EINVAL;
@@ -177,8 +113,8 @@ static int network_accept(struct sos_kernel *kernel, int fd, struct sos_address 
     if (accepted < 0)
         return sos_unix_error_(errno);
     if (from != NULL)
-        from_name(&name, from);
-    accepted = prepare(accepted);
+        sos_unix_from_name_(&name, from);
+    accepted = sos_unix_socket_prepare_(accepted);
     if (accepted >= 0)
         send_at_once(accepted, &name);
     return accepted;
@@ -221,7 +157,7 @@ static int network_name(struct sos_kernel *kernel, int fd, bool other, struct so
     int status = other ? getpeername(fd, &name.any, &size) : getsockname(fd, &name.any, &size);
     if (status != 0)
         return sos_unix_error_(errno);
-    from_name(&name, address);
+    sos_unix_from_name_(&name, address);
     return SOS_OK;
 }
 
@@ -237,7 +173,7 @@ static int network_send_to(struct sos_kernel *kernel, int fd, const struct sos_a
                            const void *bytes, size_t size)
 {
     union unix_name name;
-    socklen_t name_size = to_name(to, &name);
+    socklen_t name_size = sos_unix_to_name_(to, &name);
     ssize_t put;
     (void)kernel;
     do {
@@ -260,7 +196,7 @@ static int network_receive_from(struct sos_kernel *kernel, int fd, struct sos_ad
     if (got < 0)
         return sos_unix_error_(errno);
     if (from != NULL)
-        from_name(&name, from);
+        sos_unix_from_name_(&name, from);
     return (int)got;
 }
 
@@ -275,4 +211,5 @@ const struct sos_network sos_unix_network_ = {
     .bind_udp = network_bind_udp,
     .send_to = network_send_to,
     .receive_from = network_receive_from,
+    .resolve = sos_unix_resolve_,
 };
