@@ -154,8 +154,8 @@ struct sos_sim_route {
  * their own) and `port` (0: all that have none of their own), for what is begun from now on.
  * SOS_EINVAL: no address, or the delays or a percentage are out of range.
  */
-int sos_sim_route(struct sos_kernel *kernel, const char *address, uint16_t port,
-                  const struct sos_sim_route *route);
+int sos_sim_set_route(struct sos_kernel *kernel, const char *address, uint16_t port,
+                      const struct sos_sim_route *route);
 
 /* What a name resolves to: after `delay_us`, in `status` if that is an error, else in the addresses.
  * Names that were never told end in SOS_ENONAME at once. */
@@ -166,7 +166,8 @@ struct sos_sim_name {
 };
 
 /* Tells a name, or tells it anew; everything is copied. SOS_EINVAL: what is no address. */
-int sos_sim_name(struct sos_kernel *kernel, const char *name, const struct sos_sim_name *answer);
+int sos_sim_set_name(struct sos_kernel *kernel, const char *name,
+                     const struct sos_sim_name *answer);
 
 #ifdef __cplusplus
 }

@@ -24,7 +24,7 @@ static struct sos_sim_name_entry_ *find(const struct sos_sim_ *sim, const char *
     return entry;
 }
 
-int sos_sim_name(struct sos_kernel *kernel, const char *name, const struct sos_sim_name *answer)
+int sos_sim_set_name(struct sos_kernel *kernel, const char *name, const struct sos_sim_name *answer)
 {
     struct sos_sim_ *sim = sos_sim_of_(kernel);
     struct sos_sim_name_entry_ fresh = { .delay_us = answer->delay_us, .status = answer->status };

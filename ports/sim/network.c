@@ -34,8 +34,8 @@ static bool same_place(const struct sos_address *a, const struct sos_address *b)
            (a->family == SOS_FAMILY_NONE ? b->family == a->family : sim_same_host(a, b));
 }
 
-int sos_sim_route(struct sos_kernel *kernel, const char *address, uint16_t port,
-                  const struct sos_sim_route *route)
+int sos_sim_set_route(struct sos_kernel *kernel, const char *address, uint16_t port,
+                      const struct sos_sim_route *route)
 {
     struct sos_sim_ *sim = sos_sim_of_(kernel);
     struct sos_address to = { .port = port };
