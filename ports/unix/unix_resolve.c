@@ -397,5 +397,7 @@ static async_fn(resolving)
 
 sos_op sos_unix_resolve_(sos_task *task, const char *name, struct sos_address *list, size_t room)
 {
+    if (name == NULL || name[0] == '\0' || room == 0)
+        return sos_complete(task, name == NULL || room == 0 ? SOS_EINVAL : SOS_ENONAME);
     return async_call(resolving, .name = name, .list = list, .room = room);
 }
