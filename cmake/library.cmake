@@ -7,6 +7,7 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 
 # One of the two memory pools, as src/core/internal.h has it.
@@ -44,7 +45,7 @@ if(SOS_ONE_FILE)
 endif()
 
 sos_part(smallos_part_hosted src/config/*.c src/proto/*.c src/net/*.c src/client/*.c src/service/*.c)
-target_link_libraries(smallos_part_hosted PRIVATE PkgConfig::JANSSON)
+target_link_libraries(smallos_part_hosted PRIVATE PkgConfig::JANSSON PkgConfig::ZLIB)
 
 # Beside what is common to all Unix systems, the unix kernel has files for one of them.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
@@ -63,7 +64,7 @@ target_compile_options(smallos_port_template PRIVATE -ffreestanding)
 add_library(smallos_core STATIC $<TARGET_OBJECTS:smallos_part_core>)
 add_library(smallos STATIC $<TARGET_OBJECTS:smallos_part_core> $<TARGET_OBJECTS:smallos_part_hosted>
                            $<TARGET_OBJECTS:smallos_part_ports>)
-target_link_libraries(smallos PUBLIC Threads::Threads PRIVATE PkgConfig::JANSSON PkgConfig::CARES)
+target_link_libraries(smallos PUBLIC Threads::Threads PRIVATE PkgConfig::JANSSON PkgConfig::CARES PkgConfig::ZLIB)
 set_target_properties(smallos_core PROPERTIES EXPORT_NAME core LINKER_LANGUAGE C)
 set_target_properties(smallos PROPERTIES LINKER_LANGUAGE C)
 foreach(library smallos_core smallos)

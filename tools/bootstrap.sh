@@ -14,6 +14,7 @@ cmake                    run,test,bench,lint,fuzz        build system
 ninja-build              run,test,bench,lint,fuzz        build system
 pkg-config               run,test,bench,lint,fuzz        finds libraries
 libjansson-dev           run,test,bench,lint,fuzz        reads the JSON configuration
+zlib1g-dev               run,test,bench,lint,fuzz        compresses HTTP and WebSocket
 libc-ares-dev            run,test,bench,lint,fuzz        resolves names
 python3                  test,bench,size,lint            test and measurement scripts
 g++                      test,bench,lint                 headers as C++17, C++20 peer

@@ -74,7 +74,9 @@ enum sos_report_kind {
     SOS_REPORT_FAILED,    /* a task failed and nobody joined it */
     SOS_REPORT_LONG_STEP, /* a step took longer than sos_step_limit allows */
     SOS_REPORT_STARVED,   /* accounting is on: runnable for a second without running */
-    SOS_REPORT_HELD_MUTEX /* a task ended while it held a mutex, which was released */
+    SOS_REPORT_HELD_MUTEX, /* a task ended while it held a mutex, which was released */
+    SOS_REPORT_INSECURE,   /* it uses TLS without checking who the other end is; told once */
+    SOS_REPORT_CLEARTEXT   /* it sends a password or the like without TLS; told once a connection */
 };
 
 struct sos_report {

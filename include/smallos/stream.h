@@ -23,6 +23,7 @@ extern "C" {
 #endif
 
 typedef struct sos_stream sos_stream;
+struct sos_tls_options;
 
 /* Where to and how. Zero means default in every field. What is pointed to must live until the
  * operation has ended. */
@@ -30,6 +31,7 @@ struct sos_connect_options {
     const char *host; /* an address, or a name; "unix:/path" a local socket */
     uint16_t port;
     uint32_t max_buffer_size; /* bytes read and not taken; default client_defaults.stream */
+    const struct sos_tls_options *tls; /* NULL: no TLS */
 };
 
 /*

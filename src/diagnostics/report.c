@@ -65,7 +65,8 @@ size_t sos_report_text(const struct sos_report *report, char *memory, size_t siz
     static const char *const what[] = {
         " is stuck: nothing can ever end its wait for ", " failed and nobody joined it: ",
         " ran too long in one step: ", " is runnable but starved for ",
-        " ended holding a mutex, which was released"
+        " ended holding a mutex, which was released",
+        " does not check who the other end is: insecure TLS", " sends credentials without TLS"
     };
     if (size == 0)
         return 0;
@@ -78,7 +79,7 @@ size_t sos_report_text(const struct sos_report *report, char *memory, size_t siz
         append(&text, sos_error_name(report->task.status));
         append(&text, ", ");
         append(&text, sos_error_text(report->task.status));
-    } else if (report->kind != SOS_REPORT_HELD_MUTEX) {
+    } else if (report->kind < SOS_REPORT_HELD_MUTEX) {
         append_number(&text, report->us);
         append(&text, " us");
     }

@@ -225,6 +225,8 @@ sos_op sos_connect(sos_task *task, const struct sos_connect_options *options, so
     if (options == NULL || options->host == NULL || stream == NULL)
         return sos_complete(task, SOS_EINVAL);
     *stream = NULL;
+    if (options->tls != NULL)
+        return sos_complete(task, SOS_ENOTSUP);
     if (sos_address_parse(&address, options->host, options->port) == SOS_OK)
         return sos_connect_address(task, &address, options->max_buffer_size, stream);
     if (kernel->network == NULL || kernel->network->resolve == NULL)
