@@ -3,7 +3,7 @@
 # what else is missing is installed by the target that needs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench size lint fuzz soak format format-check clean
+.PHONY: help run run-servers test bench size lint fuzz soak format format-check clean
 
 DEMO ?= runtime
 ARGS ?=
@@ -18,6 +18,10 @@ run: ## build and start the runtime demo; DEMO=name another one, ARGS="--seed 7"
 	@tools/bootstrap.sh run
 	@tools/build.sh release demo_$(DEMO)
 	@build/release/demos/$(DEMO) $(ARGS)
+
+run-servers: ## start nginx, redis, mosquitto and a WebSocket echo on loopback, for the tools in demos/
+	@tools/bootstrap.sh servers
+	@tools/servers.py
 
 test: ## build everything and run all tests; ARGS="-R name" or "-L label" selects
 	@tools/bootstrap.sh test

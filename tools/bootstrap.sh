@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# bootstrap.sh run|test|bench|size|lint|fuzz: installs the Debian packages that this purpose needs
+# bootstrap.sh run|servers|test|bench|size|lint|fuzz: installs the Debian packages that this purpose needs
 # and that are missing. Silent when there is nothing to do. SOS_BOOTSTRAP=no turns it off.
 set -eu
 exec </dev/null
@@ -16,8 +16,9 @@ pkg-config               run,test,bench,lint,fuzz        finds libraries
 libjansson-dev           run,test,bench,lint,fuzz        reads the JSON configuration
 zlib1g-dev               run,test,bench,lint,fuzz        compresses HTTP and WebSocket
 libc-ares-dev            run,test,bench,lint,fuzz        resolves names
-python3                  test,bench,size,lint            test and measurement scripts
+python3                  servers,test,bench,size,lint    test and measurement scripts
 g++                      test,bench,lint                 headers as C++17, C++20 peer
+openssl                  servers,test,bench              makes certificates
 clang                    test,lint,fuzz                  second compiler
 libclang-rt-14-dev       test,fuzz                       fuzzing runtime
 clang-tools              test,lint                       clang-query for the lint rules
@@ -29,13 +30,16 @@ gcc-riscv64-unknown-elf  test,bench                      RISC-V compiler
 gcc-xtensa-lx106         test,bench                      ESP8266 compiler
 qemu-system-arm          test,bench                      boots the Cortex-M firmware
 qemu-system-misc         test,bench                      boots the RISC-V and lx106 firmware
-redis-server             test,bench                      server for the tests of its client
+redis-server             servers,test,bench              server for the Redis client
+nginx-light              servers,test,bench              server for the HTTP client
+mosquitto                servers,test,bench              server for the MQTT client
+python3-websockets       servers,test                    server for the WebSocket client
 libuv1-dev               bench                           peer to compare with
 libhiredis-dev           bench                           peer to compare with
 TABLE
 }
 
-purpose=${1:?which purpose: run, test, bench, size, lint or fuzz}
+purpose=${1:?which purpose: run, servers, test, bench, size, lint or fuzz}
 [ "${SOS_BOOTSTRAP:-yes}" != no ] || exit 0
 command -v dpkg-query >/dev/null 2>&1 || exit 0 # not Debian: the compiler will say what is missing
 
