@@ -4,8 +4,8 @@
  * different priority, tasks that join, signal, time out and kill each other, and an echo server
  * with its clients over TCP. It ends by itself, with a table of what every task has used.
  *
- * With --seed the same program runs on the simulation kernel: virtual time, simulated wires
- * instead of sockets, and the same story every time.
+ * With --seed the same program runs on the simulation kernel: virtual time, a simulated
+ * network instead of sockets, and the same story every time.
  */
 #include "runtime/runtime.h"
 
@@ -200,8 +200,11 @@ static int make_kernel(const struct wishes *wishes)
 {
     struct sos_unix_options real = { .backend = wishes->backend };
     struct sos_sim_options simulated = { .seed = wishes->seed, .step_us = 1 };
-    return wishes->simulated ? sos_sim_create(&demo.kernel, &simulated)
-                             : sos_unix_kernel_create(&demo.kernel, &real);
+    struct sos_sim_route route = { .stream = { .delay_min_us = 200, .delay_max_us = 3000 } };
+    if (!wishes->simulated)
+        return sos_unix_kernel_create(&demo.kernel, &real);
+    int error = sos_sim_create(&demo.kernel, &simulated);
+    return error != 0 ? error : sos_sim_set_route(demo.kernel, NULL, 0, &route);
 }
 
 static void destroy_kernel(void)
