@@ -231,7 +231,7 @@ static void one_run(uint64_t seed, const struct sos_sim_route *route, char *trac
 static uint64_t seeds_wanted(void)
 {
     const char *text = getenv("SOS_PROPERTY_SEEDS");
-    return text != NULL ? strtoull(text, NULL, 10) / 10 : 300;
+    return text != NULL ? strtoull(text, NULL, 10) / 4 : 300;
 }
 
 static void on_a_slow_network_all_comes_back(void)
@@ -257,7 +257,7 @@ static void on_a_bad_network_nothing_wrong_comes_back(void)
                                        .refused_percent = 5,
                                        .black_hole_percent = 5,
                                        .reset_percent = 40,
-                                       .half_open_percent = 20,
+                                       .half_open_percent = 40,
                                        .reset_us = 20000,
                                        .stream = { .capacity = 3000, .delay_max_us = 900 } };
     unsigned whole = 0, broken = 0, silent = 0;
