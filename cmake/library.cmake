@@ -9,6 +9,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
+pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET openssl>=3.0)
 
 # One of the two memory pools, as src/core/internal.h has it.
 if(CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT SOS_MEMORY_DIRECT)
@@ -53,9 +54,10 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 else()
     set(SOS_UNIX_SYSTEM posix)
 endif()
-sos_part(smallos_part_ports ports/unix/unix*.c ports/unix/${SOS_UNIX_SYSTEM}*.c ports/sim/*.c)
+sos_part(smallos_part_ports ports/unix/unix*.c ports/unix/${SOS_UNIX_SYSTEM}*.c ports/sim/*.c
+         ports/openssl/*.c)
 set_target_properties(smallos_part_ports PROPERTIES C_EXTENSIONS ON)
-target_link_libraries(smallos_part_ports PRIVATE Threads::Threads PkgConfig::CARES)
+target_link_libraries(smallos_part_ports PRIVATE Threads::Threads PkgConfig::CARES PkgConfig::OPENSSL)
 
 # The template port is compiled to prove that it compiles; nothing links it.
 sos_part(smallos_port_template ports/template/*.c)
@@ -64,7 +66,8 @@ target_compile_options(smallos_port_template PRIVATE -ffreestanding)
 add_library(smallos_core STATIC $<TARGET_OBJECTS:smallos_part_core>)
 add_library(smallos STATIC $<TARGET_OBJECTS:smallos_part_core> $<TARGET_OBJECTS:smallos_part_hosted>
                            $<TARGET_OBJECTS:smallos_part_ports>)
-target_link_libraries(smallos PUBLIC Threads::Threads PRIVATE PkgConfig::JANSSON PkgConfig::CARES PkgConfig::ZLIB)
+target_link_libraries(smallos PUBLIC Threads::Threads PRIVATE PkgConfig::JANSSON PkgConfig::CARES
+                      PkgConfig::OPENSSL PkgConfig::ZLIB)
 set_target_properties(smallos_core PROPERTIES EXPORT_NAME core LINKER_LANGUAGE C)
 set_target_properties(smallos PROPERTIES LINKER_LANGUAGE C)
 foreach(library smallos_core smallos)

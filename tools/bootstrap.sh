@@ -17,8 +17,9 @@ libjansson-dev           run,test,bench,lint,fuzz        reads the JSON configur
 zlib1g-dev               run,test,bench,lint,fuzz        compresses HTTP and WebSocket
 libc-ares-dev            run,test,bench,lint,fuzz        resolves names
 python3                  servers,test,bench,size,lint    test and measurement scripts
+libssl-dev               run,test,bench,lint,fuzz        TLS
+openssl                  servers,test,bench              certificates, and a peer of our TLS
 g++                      test,bench,lint                 headers as C++17, C++20 peer
-openssl                  servers,test,bench              makes certificates
 clang                    test,lint,fuzz                  second compiler
 libclang-rt-14-dev       test,fuzz                       fuzzing runtime
 clang-tools              test,lint                       clang-query for the lint rules
@@ -31,7 +32,7 @@ gcc-xtensa-lx106         test,bench                      ESP8266 compiler
 qemu-system-arm          test,bench                      boots the Cortex-M firmware
 qemu-system-misc         test,bench                      boots the RISC-V and lx106 firmware
 redis-server             servers,test,bench              server for the Redis client
-nginx-light              servers,test,bench              server for the HTTP client
+nginx                    servers,test,bench              server for the HTTP client
 mosquitto                servers,test,bench              server for the MQTT client
 python3-websockets       servers,test                    server for the WebSocket client
 libuv1-dev               bench                           peer to compare with

@@ -28,6 +28,7 @@ enum { SOS_AFTER_EAGAIN = 4 };
 enum sos_channel { SOS_CHANNEL_OUTPUT, SOS_CHANNEL_SHELL, SOS_CHANNEL_REPORT };
 
 struct sos_network;
+struct sos_tls_engine;
 struct sos_timer_bins_type;
 struct sos_diagnostics_type;
 
@@ -127,6 +128,12 @@ struct sos_kernel {
 
     /* Optional: sockets and names, see smallos/network.h. */
     const struct sos_network *network;
+
+    /* Optional: TLS, see smallos/tls_engine.h; and what the engine keeps for all connections, which
+     * its kernel_end gives back. `tls_told` is private to those who call it. */
+    const struct sos_tls_engine *tls;
+    void *tls_shared;
+    bool tls_told;
 
     /*
      * Optional: &sos_diagnostics; NULL saves their flash: nothing is reported then, and a trap tells

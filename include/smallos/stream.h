@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams of bytes: TCP, local sockets, any descriptor; and listeners, which accept them. One task reads a stream and one writes it at a time, which may be two.
+ * Streams of bytes: TCP, local sockets, any descriptor, and TLS around one of them (smallos/tls.h);
+ * and listeners, which accept them. One task reads a stream and one writes it at a time, which may
+ * be two.
  *
  *     await(sos_connect(task, &(struct sos_connect_options){ .host = "192.0.2.1", .port = 80 },
  *                       &self->stream));
@@ -31,7 +33,7 @@ struct sos_connect_options {
     const char *host; /* an address, or a name; "unix:/path" a local socket */
     uint16_t port;
     uint32_t max_buffer_size; /* bytes read and not taken; default client_defaults.stream */
-    const struct sos_tls_options *tls; /* NULL: no TLS */
+    const struct sos_tls_options *tls; /* NULL: no TLS; &(struct sos_tls_options){ 0 }: with */
 };
 
 /*
@@ -40,8 +42,8 @@ struct sos_connect_options {
  * connects is taken. Ends in 0 and *stream is set; or in the error of the try that came furthest:
  * SOS_ECONNREFUSED, SOS_ETIMEDOUT, SOS_EUNREACH, SOS_EMFILE, SOS_ENOMEM, SOS_EINVAL; SOS_ENONAME,
  * and what else a look-up ends in; SOS_ENOTSUP: the kernel has no network, or no names. With several
- * addresses each try is a task. Has no time limit of its own: use sos_within. Canceled: nothing is
- * left.
+ * addresses each try is a task. With TLS it also shakes hands, and may end as sos_tls_client does.
+ * Has no time limit of its own: use sos_within. Canceled: nothing is left.
  */
 SOS_MUST_USE sos_op sos_connect(sos_task *task, const struct sos_connect_options *options,
                                 sos_stream **stream);
@@ -58,7 +60,8 @@ int sos_stream_adopt(sos *os, int fd, uint32_t max_buffer_size, sos_stream **str
 
 /*
  * Closes it at once: what has not been flushed is lost. Tasks that wait in an operation on it get
- * SOS_ECANCELED. NULL is fine. Also from async_finally. Nobody may use it from then on, and neither
+ * SOS_ECANCELED. NULL is fine. Also from async_finally. With TLS, close_notify is sent if nothing is
+ * left unsent and it can go at once. Nobody may use it from then on, and neither
  * may a task whose operation has ended already while the task has not run since: where several share
  * a stream, abort it first, and close it when they are done.
  */
@@ -122,7 +125,7 @@ SOS_MUST_USE sos_op sos_stream_flush(sos_task *task, sos_stream *stream);
 SOS_MUST_USE sos_op sos_stream_write(sos_task *task, sos_stream *stream, const void *bytes,
                                      size_t size);
 
-/* Flushes and half-closes: the other end reads its end of stream. */
+/* Flushes and half-closes: the other end reads its end of stream. With TLS, sends close_notify. */
 SOS_MUST_USE sos_op sos_stream_shutdown(sos_task *task, sos_stream *stream);
 
 /* ---- About it */
@@ -148,14 +151,18 @@ struct sos_listen {
     uint16_t port;            /* 0: any that is free; sos_listener_address tells it */
     int backlog;              /* default 128 */
     uint32_t max_buffer_size; /* of the streams */
+    const struct sos_tls_options *tls; /* NULL: no TLS */
 };
 
-/* 0; SOS_EADDRINUSE, SOS_EACCES, SOS_EINVAL, SOS_ENOMEM, SOS_EMFILE, SOS_ENOTSUP. */
+/* 0; SOS_EADDRINUSE, SOS_EACCES, SOS_EINVAL, SOS_ENOMEM, SOS_EMFILE, SOS_ENOTSUP; with TLS also what
+ * sos_tls_context_open answers. */
 int sos_listener_open(sos *os, const struct sos_listen *options, sos_listener **listener);
 
 /*
  * Waits for the next one who connects. Ends in 0 and *stream is set; SOS_EMFILE: no descriptor is
  * free, and it is still waiting to be accepted; SOS_ECANCELED: closed. *stream is NULL until then.
+ * With TLS the handshake is still to come, so that nobody waits for one who is slow at it: it is part
+ * of the first operation on the stream (or sos_tls_handshake).
  * Canceled: nobody has been accepted, or *stream is set: async_finally closes it in either case.
  */
 SOS_MUST_USE sos_op sos_accept(sos_task *task, sos_listener *listener, sos_stream **stream);

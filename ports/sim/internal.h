@@ -7,6 +7,7 @@
 
 #include "smallos/network.h"
 #include "smallos/sim.h"
+#include "smallos/tls_engine.h"
 
 struct sos_sim_;
 struct sos_sim_pair_;

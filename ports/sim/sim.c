@@ -388,6 +388,7 @@ static const struct sos_kernel callbacks = { .now = now,
                                              .entropy = entropy,
                                              .panic = panic,
                                              .feed_watchdog = charge_step,
+                                             .tls = &sos_openssl,
                                              .diagnostics = &sos_diagnostics };
 
 int sos_sim_create(struct sos_kernel **kernel, const struct sos_sim_options *options)
@@ -423,6 +424,7 @@ size_t sos_sim_destroy(struct sos_kernel *kernel)
     free(sim->pending);
     free(sim->trace.bytes);
     free(sim->output.bytes);
+    sos_openssl.kernel_end(kernel);
     free(sim);
     return leaked;
 }

@@ -98,6 +98,7 @@ void sos_unix_kernel_destroy(struct sos_kernel *destroyed)
     sos_unix_bell_close_(kernel->bell);
     sos_unix_fds_free_(kernel);
     free(kernel->dns_servers);
+    sos_openssl.kernel_end(&kernel->face);
     free(kernel);
 }
 
@@ -244,6 +245,7 @@ static const struct sos_kernel face = {
     .fd_write = sos_unix_fd_write_,
     .fd_close = sos_unix_fd_close_,
     .network = &sos_unix_network_,
+    .tls = &sos_openssl,
     .diagnostics = &sos_diagnostics,
     .timer_bins = &sos_timer_bins,
 };

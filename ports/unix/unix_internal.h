@@ -18,6 +18,7 @@
 
 #include "smallos/kernel.h"
 #include "smallos/network.h"
+#include "smallos/tls_engine.h"
 #include "smallos/unix.h"
 
 /* What a descriptor is, as far as reading and writing differ. */

@@ -218,19 +218,45 @@ static async_fn(race)
     async_end;
 }
 
-sos_op sos_connect(sos_task *task, const struct sos_connect_options *options, sos_stream **stream)
+static sos_op connect_plainly(sos_task *task, const struct sos_connect_options *options,
+                              sos_stream **stream)
 {
     struct sos_kernel *kernel = sos_kernel_of(sos_of(task));
     struct sos_address address;
-    if (options == NULL || options->host == NULL || stream == NULL)
-        return sos_complete(task, SOS_EINVAL);
-    *stream = NULL;
-    if (options->tls != NULL)
-        return sos_complete(task, SOS_ENOTSUP);
     if (sos_address_parse(&address, options->host, options->port) == SOS_OK)
         return sos_connect_address(task, &address, options->max_buffer_size, stream);
     if (kernel->network == NULL || kernel->network->resolve == NULL)
         return sos_complete(task, SOS_ENOTSUP);
     return async_call(race, .host = options->host, .stream = stream,
                       .limit = options->max_buffer_size, .port = options->port);
+}
+
+struct securely {
+    sos_frame frame;
+    const struct sos_connect_options *options;
+    sos_stream **stream;
+    sos_stream *plain, *secure; /* which owns the plain one */
+};
+
+static async_fn(securely)
+{
+    async_begin(securely);
+    try_await(connect_plainly(task, self->options, &self->plain));
+    try_await(sos_tls_client(task, self->plain, self->options->tls, self->options->host,
+                             &self->secure));
+    *self->stream = self->secure;
+    self->secure = self->plain = NULL;
+    async_finally;
+    sos_stream_close(self->secure != NULL ? self->secure : self->plain);
+    async_end;
+}
+
+sos_op sos_connect(sos_task *task, const struct sos_connect_options *options, sos_stream **stream)
+{
+    if (options == NULL || options->host == NULL || stream == NULL)
+        return sos_complete(task, SOS_EINVAL);
+    *stream = NULL;
+    if (options->tls == NULL)
+        return connect_plainly(task, options, stream);
+    return async_call(securely, .options = options, .stream = stream);
 }

@@ -12,6 +12,7 @@
 #include "smallos/async.h"
 #include "smallos/runtime.h"
 #include "smallos/stream.h"
+#include "smallos/tls.h"
 
 /* Bytes `first` to `end` of `room`; without any, there is no memory either. */
 struct sos_buffer_ {
@@ -34,6 +35,9 @@ struct sos_stream_type_ {
     void (*end)(sos_stream *stream);
 
     const char *(*error_text)(const sos_stream *stream); /* NULL: that of the table */
+
+    /* Optional: it is about to be closed or aborted. */
+    void (*leave)(sos_stream *stream);
 };
 
 struct sos_stream {
@@ -58,6 +62,11 @@ static inline void stream_enter(sos_stream *stream)
 }
 void sos_stream_leave_(sos_stream *stream);
 
+/* What the operations try first: all without waiting. How many bytes there are now, or an error; 0
+ * when all is written, or an error. */
+int sos_stream_more_now_(sos_stream *stream);
+int sos_stream_write_now_(sos_stream *stream, struct sos_slice *more);
+
 /* A stream of `size` bytes, the first of which are a struct sos_stream; the rest is zero. */
 sos_stream *sos_stream_new_(sos *os, size_t size, const struct sos_stream_type_ *type, int fd,
                             uint32_t limit);
@@ -77,5 +86,10 @@ static inline uint32_t buffer_count(const struct sos_buffer_ *buffer)
 int sos_socket_read_(sos_stream *stream, struct sos_buffer_ *into);
 int sos_socket_write_(sos_stream *stream, struct sos_slice *slices, size_t count);
 int sos_socket_shutdown_(sos_stream *stream);
+
+/* A server's TLS around `lower`, the handshake still to come: 0, and *stream owns `lower`; or an
+ * error. */
+int sos_tls_context_share_(sos_tls_context *context, enum sos_tls_side side);
+int sos_tls_accepted_(sos_tls_context *context, sos_stream *lower, sos_stream **stream);
 
 #endif

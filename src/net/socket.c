@@ -96,8 +96,8 @@ static void end(sos_stream *stream)
     sos_memory_give(stream->os, stream, sizeof *stream);
 }
 
-static const struct sos_stream_type_ plain = { read_now, write_now, sos_socket_shutdown_, end,
-                                               NULL };
+static const struct sos_stream_type_ plain = { read_now, write_now, sos_socket_shutdown_,
+                                               end,      NULL,      NULL };
 
 int sos_stream_adopt(sos *os, int fd, uint32_t max_buffer_size, sos_stream **stream)
 {
@@ -175,14 +175,31 @@ struct sos_listener {
     sos *os;
     int fd;
     uint32_t limit;
-    uint32_t users; /* frames that refer to it */
+    sos_tls_context *tls; /* NULL: none */
+    uint32_t users;       /* frames that refer to it */
     bool closed;    /* its memory goes with the last of them */
 };
 
 static void leave(sos_listener *listener)
 {
-    if (--listener->users == 0 && listener->closed)
-        sos_memory_give(listener->os, listener, sizeof *listener);
+    if (--listener->users != 0 || !listener->closed)
+        return;
+    sos_tls_context_close(listener->tls);
+    sos_memory_give(listener->os, listener, sizeof *listener);
+}
+
+/* The caller's, if there is one, and kept with the listener. */
+static int context_for(sos *os, const struct sos_tls_options *options, sos_tls_context **context)
+{
+    *context = NULL;
+    if (options == NULL)
+        return SOS_OK;
+    if (options->context == NULL)
+        return sos_tls_context_open(os, options, SOS_TLS_SERVER, context);
+    int status = sos_tls_context_share_(options->context, SOS_TLS_SERVER);
+    if (status == SOS_OK)
+        *context = options->context;
+    return status;
 }
 
 static int listen_at(sos *os, const struct sos_listen *options)
@@ -205,16 +222,23 @@ int sos_listener_open(sos *os, const struct sos_listen *options, sos_listener **
     if (listener == NULL || options == NULL)
         return SOS_EINVAL;
     *listener = NULL;
-    int fd = listen_at(os, options);
-    if (fd < 0)
-        return fd;
-    *listener = sos_memory_take(os, sizeof **listener);
-    if (*listener == NULL) {
+    sos_tls_context *tls;
+    int fd = context_for(os, options->tls, &tls);
+    if (fd == SOS_OK)
+        fd = listen_at(os, options);
+    if (fd >= 0) {
+        *listener = sos_memory_take(os, sizeof **listener);
+        if (*listener != NULL) {
+            **listener = (struct sos_listener){
+                .os = os, .fd = fd, .limit = options->max_buffer_size, .tls = tls
+            };
+            return SOS_OK;
+        }
         sos_fd_close(os, fd);
-        return SOS_ENOMEM;
+        fd = SOS_ENOMEM;
     }
-    **listener = (struct sos_listener){ .os = os, .fd = fd, .limit = options->max_buffer_size };
-    return SOS_OK;
+    sos_tls_context_close(tls);
+    return fd;
 }
 
 static int accept_now(sos_listener *listener, sos_stream **stream)
@@ -225,9 +249,16 @@ static int accept_now(sos_listener *listener, sos_stream **stream)
     int fd = kernel->network->accept(kernel, listener->fd, NULL);
     if (fd < 0)
         return fd;
-    int status = sos_stream_adopt(listener->os, fd, listener->limit, stream);
-    if (status != SOS_OK)
+    sos_stream *plain_stream;
+    int status = sos_stream_adopt(listener->os, fd, listener->limit, &plain_stream);
+    if (status != SOS_OK) {
         sos_fd_close(listener->os, fd);
+        return status;
+    }
+    if (listener->tls == NULL)
+        *stream = plain_stream;
+    else if ((status = sos_tls_accepted_(listener->tls, plain_stream, stream)) != SOS_OK)
+        sos_stream_close(plain_stream);
     return status;
 }
 

@@ -87,6 +87,8 @@ sos_stream *sos_stream_new_(sos *os, size_t size, const struct sos_stream_type_ 
 /* Who waits in an operation on it hears of it now. */
 void sos_stream_abort(sos_stream *stream)
 {
+    if (stream->type->leave != NULL)
+        stream->type->leave(stream);
     int fd = stream->fd;
     stream->error = SOS_ECANCELED;
     stream->fd = -1;
@@ -145,7 +147,7 @@ static int why_not_writable(const sos_stream *stream)
     return stream->shut ? SOS_EPIPE : SOS_OK;
 }
 
-static int more_now(sos_stream *stream)
+int sos_stream_more_now_(sos_stream *stream)
 {
     if (stream->error != 0)
         return stream->error;
@@ -157,7 +159,7 @@ static int more_now(sos_stream *stream)
     return status > 0 ? (int)buffer_count(&stream->in) : status;
 }
 
-static int write_now(sos_stream *stream, struct sos_slice *more)
+int sos_stream_write_now_(sos_stream *stream, struct sos_slice *more)
 {
     int status = why_not_writable(stream);
     return status != SOS_OK ? status : noted_writing(stream, stream->type->write_now(stream, more));
@@ -175,7 +177,7 @@ static async_fn(more)
     stream_enter(self->stream);
     do {
         try_await(sos_wait_again(task, self->stream->fd, self->stream->wants));
-        self->status = more_now(self->stream);
+        self->status = sos_stream_more_now_(self->stream);
     } while (self->status == SOS_EAGAIN);
     async_return(self->status);
     async_finally;
@@ -185,7 +187,7 @@ static async_fn(more)
 
 sos_op sos_stream_more(sos_task *task, sos_stream *stream)
 {
-    int status = more_now(stream);
+    int status = sos_stream_more_now_(stream);
     if (status != SOS_EAGAIN)
         return sos_complete(task, status);
     return async_call(more, .stream = stream);
@@ -347,7 +349,7 @@ struct writing {
 
 static int go_on(sos_stream *stream, struct sos_slice *more, bool shut)
 {
-    int status = write_now(stream, more);
+    int status = sos_stream_write_now_(stream, more);
     if (status != SOS_OK || !shut)
         return status;
     status = noted_writing(stream, stream->type->shutdown_now(stream));

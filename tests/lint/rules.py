@@ -170,7 +170,7 @@ def compile_alone(root, name, compiler, what):
 
 def headers(root):
     public = list(walk(root, (".h",), ["include"]))
-    private = [name for name in walk(root, (".h",), ["src", "ports/unix", "ports/sim"])]
+    private = [name for name in walk(root, (".h",), ["src", "ports/unix", "ports/sim", "ports/openssl"])]
     jobs = [(name, *each) for name in public for each in HEADER_COMPILERS]
     jobs += [(name, *each) for name in private for each in HEADER_COMPILERS[:2]]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
