@@ -70,9 +70,12 @@ int main(void)
     if (!certificates_make())
         return 0;
     server_prepare(&server);
-    const char *const argv[] = { "openssl", "s_server", "-accept", "{port}", "-cert",
-                                 certificate("good.pem"), "-key", certificate("good.key"),
-                                 "-rev", "-quiet", NULL };
+    const char *const argv[] = { "openssl", "s_server",
+                                 "-accept", "{port}",
+                                 "-cert",   certificate("good.pem"),
+                                 "-key",    certificate("good.key"),
+                                 "-rev",    "-quiet",
+                                 NULL };
     if (!server_start(&server, argv))
         return 0;
     unix_tests(tests, sizeof tests / sizeof *tests, false);

@@ -110,10 +110,10 @@ SOS_MUST_USE sos_op sos_tls_handshake(sos_task *task, sos_stream *stream);
 /* What was agreed on. */
 struct sos_tls_info {
     enum sos_tls_version version;
-    bool resumed;        /* from a session */
-    char alpn[32];       /* "": nothing */
-    char cipher[64];     /* as the library calls it */
-    char subject[256];   /* of the other end's certificate, "CN=example.org"; "": it showed none */
+    bool resumed;      /* from a session */
+    char alpn[32];     /* "": nothing */
+    char cipher[64];   /* as the library calls it */
+    char subject[256]; /* of the other end's certificate, "CN=example.org"; "": it showed none */
 };
 
 /* 0; SOS_EAGAIN: the handshake is not over; SOS_EINVAL: a stream without TLS. */

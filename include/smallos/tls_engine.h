@@ -22,8 +22,8 @@ struct sos_tls_transport {
     /* 1 to `size` bytes; 0: the other end has closed; SOS_EAGAIN: none now; an error. */
     int (*receive)(void *context, void *bytes, size_t size);
 
-    /* Takes all of them (`size`), or none: SOS_EAGAIN, SOS_ENOMEM: offer them again later; an
-     * error. They are on their way when the callback of the engine has returned. */
+    /* Takes all of them (`size`), or none: SOS_ENOMEM: offer them again later; an error. They are on
+     * their way when the callback of the engine has returned. */
     int (*send)(void *context, const void *bytes, size_t size);
 };
 
@@ -62,13 +62,10 @@ struct sos_tls_engine {
 
     /*
      * After the handshake. Reads 1 to `size` bytes; SOS_EEOF: the other end said that it has ended;
-     * SOS_ETLS: also when it ended without saying so; else as handshake. Must not keep back decrypted
-     * bytes while it answers SOS_EAGAIN.
+     * SOS_ETLS: also when it ended without saying so; else as handshake. SOS_EAGAIN only when it has
+     * asked the transport in vain.
      */
     int (*read)(void *connection, void *bytes, size_t size);
-
-    /* Decrypted bytes that read() has at hand. */
-    size_t (*pending)(const void *connection);
 
     /* Takes 1 to `size` bytes, which may be elsewhere the next time; else as handshake. */
     int (*write)(void *connection, const void *bytes, size_t size);

@@ -141,6 +141,13 @@ static int trust(struct making *making)
 
 /* ---- Its own certificate */
 
+/* What OpenSSL has against it. */
+static const char *reason(void)
+{
+    const char *text = ERR_reason_error_string(ERR_peek_error());
+    return text != NULL ? text : "cannot be used";
+}
+
 static int use_chain(struct making *making)
 {
     const struct sos_tls_pem *pem = &making->options->certificate;
@@ -153,7 +160,7 @@ static int use_chain(struct making *making)
     for (; (certificate = next_certificate(bio)) != NULL; count++) {
         if (count == 0 ? SSL_CTX_use_certificate(ctx, certificate) != 1
                        : SSL_CTX_add1_chain_cert(ctx, certificate) != 1)
-            status = complain(making, "certificate", pem, "cannot be used");
+            status = complain(making, "certificate", pem, reason());
         X509_free(certificate);
     }
     BIO_free(bio);
@@ -276,6 +283,7 @@ static void set_modes(struct making *making)
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_read_ahead(ctx, 1); /* one system call for the head of a record and its body */
     SSL_CTX_set_session_id_context(ctx, name, sizeof name - 1);
     if (making->side == SOS_TLS_SERVER) {
         SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets hold the sessions */
@@ -301,7 +309,7 @@ static int make(struct making *making)
 }
 
 int sos_openssl_context_open_(struct sos_kernel *kernel, const struct sos_tls_options *options,
-                               enum sos_tls_side side, void **context, char *why, size_t why_size)
+                              enum sos_tls_side side, void **context, char *why, size_t why_size)
 {
     struct tls_context *made = calloc(1, sizeof *made);
     struct making making = { made, options, side, why, why_size };

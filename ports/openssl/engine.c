@@ -122,8 +122,8 @@ static bool set_name(struct tls_connection *connection)
         name[length - 1] = '\0';
     if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1)
         return true;
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    SSL_set_hostflags(ssl,
+                      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return name[0] != '\0' && SSL_set1_host(ssl, name) == 1 &&
            SSL_set_tlsext_host_name(ssl, name) == 1;
 }
@@ -195,9 +195,9 @@ static void begin(struct tls_connection *connection)
 static int cut_off(struct tls_connection *connection)
 {
     sos_openssl_say_(connection,
-                      connection->shaken
-                          ? "the other end closed without close_notify: what it sent may be cut off"
-                          : "the other end closed during the handshake");
+                     connection->shaken
+                         ? "the other end closed without close_notify: what it sent may be cut off"
+                         : "the other end closed during the handshake");
     return SOS_ETLS;
 }
 
@@ -213,6 +213,8 @@ static int outcome(struct tls_connection *connection, int returned)
         return cut_off(connection);
     if (failure != SOS_OK && failure != SOS_EAGAIN && failure != SOS_ENOMEM)
         return failure;
+    if (ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE)
+        return SOS_ENOMEM;
     sos_openssl_say_error_(connection);
     return SOS_ETLS;
 }
@@ -261,12 +263,6 @@ static int connection_write(void *going, const void *bytes, size_t size)
     return put > 0 ? put : outcome(connection, put);
 }
 
-static size_t connection_pending(const void *going)
-{
-    const struct tls_connection *connection = going;
-    return (size_t)SSL_pending(connection->ssl);
-}
-
 /* 0: said, and the other end has not said it yet. */
 static int close_notify(void *going)
 {
@@ -301,8 +297,7 @@ static void describe(const void *going, struct sos_tls_info *info)
         copy(info->alpn, sizeof info->alpn, (const char *)alpn, alpn_size);
     copy(info->cipher, sizeof info->cipher, cipher, strlen(cipher));
     if (certificate != NULL)
-        sos_openssl_name_(X509_get_subject_name(certificate), info->subject,
-                           sizeof info->subject);
+        sos_openssl_name_(X509_get_subject_name(certificate), info->subject, sizeof info->subject);
 }
 
 static const char *error_text(const void *going)
@@ -319,7 +314,6 @@ const struct sos_tls_engine sos_openssl = {
     .close = connection_close,
     .handshake = handshake,
     .read = connection_read,
-    .pending = connection_pending,
     .write = connection_write,
     .close_notify = close_notify,
     .describe = describe,

@@ -26,8 +26,8 @@ struct tls_connection {
     const struct tls_context *context;
     struct sos_tls_session *session;
     struct sos_tls_transport transport;
-    char *name; /* of the server, as a client; may be NULL */
-    char *text; /* why it failed; NULL: it has not */
+    char *name;  /* of the server, as a client; may be NULL */
+    char *text;  /* why it failed; NULL: it has not */
     int failure; /* what the transport answered last, if it was no success */
     bool server, shaken;
 };
@@ -45,7 +45,7 @@ static inline struct shared *shared_of(struct sos_kernel *kernel)
 
 /* ---- context.c */
 int sos_openssl_context_open_(struct sos_kernel *kernel, const struct sos_tls_options *options,
-                               enum sos_tls_side side, void **context, char *why, size_t why_size);
+                              enum sos_tls_side side, void **context, char *why, size_t why_size);
 void sos_openssl_context_close_(void *context);
 
 /* ---- text.c */

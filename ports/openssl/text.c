@@ -11,11 +11,16 @@
 
 enum { NAME_SIZE = 160, DATE_SIZE = 40, CLOCK_IS_SET = 1577836800 /* 2020 */ };
 
-/* The first one stays: what comes after it is a consequence. */
+/* The first one stays: what comes after it is a consequence. Names in certificates may hold anything,
+ * and the text may go into a log. */
 void sos_openssl_say_(struct tls_connection *connection, const char *text)
 {
-    if (connection->text == NULL)
-        connection->text = OPENSSL_strdup(text);
+    if (connection->text != NULL)
+        return;
+    connection->text = OPENSSL_strdup(text);
+    for (char *at = connection->text; at != NULL && *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == 127)
+            *at = '?';
 }
 
 __attribute__((format(printf, 2, 3))) static void add(struct tls_text *text, const char *format,

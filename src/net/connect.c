@@ -242,8 +242,8 @@ static async_fn(securely)
 {
     async_begin(securely);
     try_await(connect_plainly(task, self->options, &self->plain));
-    try_await(sos_tls_client(task, self->plain, self->options->tls, self->options->host,
-                             &self->secure));
+    try_await(
+        sos_tls_client(task, self->plain, self->options->tls, self->options->host, &self->secure));
     *self->stream = self->secure;
     self->secure = self->plain = NULL;
     async_finally;

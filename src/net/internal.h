@@ -21,8 +21,8 @@ struct sos_buffer_ {
 };
 
 struct sos_stream_type_ {
-    /* Reads more into stream->in: how many bytes; SOS_EEOF; SOS_EAGAIN; an error. */
-    int (*read_now)(sos_stream *stream);
+    /* Reads 1 to `size` bytes: how many; SOS_EEOF; SOS_EAGAIN; an error. */
+    int (*read_now)(sos_stream *stream, void *bytes, size_t size);
 
     /* Writes stream->out, then `more`, whose written part it takes off: 0 when all is written;
      * SOS_EAGAIN; an error. */
@@ -44,14 +44,15 @@ struct sos_stream {
     const struct sos_stream_type_ *type;
     sos *os;
     int fd;
-    int error;       /* the first one that ends all operations */
-    int write_error; /* the other end is gone: reading may go on */
-    uint32_t limit;  /* of each buffer */
-    uint8_t wants;   /* after SOS_EAGAIN: SOS_READABLE or SOS_WRITABLE */
-    bool ended;      /* the other end will send no more */
-    bool shut;       /* no more will be written */
-    bool closed;     /* its memory goes with the last operation on it */
-    uint16_t users;  /* frames of operations that refer to it */
+    int error;        /* the first one that ends all operations */
+    int write_error;  /* the other end is gone: reading may go on */
+    uint32_t limit;   /* of each buffer */
+    uint8_t wants;    /* after SOS_EAGAIN: SOS_READABLE or SOS_WRITABLE */
+    bool ended;       /* the other end will send no more */
+    bool shut;        /* no more will be written */
+    bool closed;      /* its memory goes with the last operation on it */
+    uint16_t users;   /* frames of operations that refer to it */
+    uint16_t portion; /* room for what is read at a time: as much as came the last times */
     struct sos_buffer_ in, out;
 };
 
@@ -62,9 +63,9 @@ static inline void stream_enter(sos_stream *stream)
 }
 void sos_stream_leave_(sos_stream *stream);
 
-/* What the operations try first: all without waiting. How many bytes there are now, or an error; 0
- * when all is written, or an error. */
-int sos_stream_more_now_(sos_stream *stream);
+/* What the operations try first: all without waiting. Reads past stream->in, which must be empty: as
+ * read_now of its type. Writes stream->out and `more`: as write_now. */
+int sos_stream_read_now_(sos_stream *stream, void *bytes, size_t size);
 int sos_stream_write_now_(sos_stream *stream, struct sos_slice *more);
 
 /* A stream of `size` bytes, the first of which are a struct sos_stream; the rest is zero. */
@@ -81,11 +82,6 @@ static inline uint32_t buffer_count(const struct sos_buffer_ *buffer)
 {
     return buffer->end - buffer->first;
 }
-
-/* Of a descriptor: what a plain stream does, and what one around it builds on. */
-int sos_socket_read_(sos_stream *stream, struct sos_buffer_ *into);
-int sos_socket_write_(sos_stream *stream, struct sos_slice *slices, size_t count);
-int sos_socket_shutdown_(sos_stream *stream);
 
 /* A server's TLS around `lower`, the handshake still to come: 0, and *stream owns `lower`; or an
  * error. */

@@ -4,24 +4,11 @@
 
 #include <string.h>
 
-enum { READ_AT_LEAST = 1024 };
-
 /* ---- Reading and writing a descriptor */
 
-/* Memory that nothing was read into is given back, so that an idle stream has none. */
-int sos_socket_read_(sos_stream *stream, struct sos_buffer_ *into)
+static int read_now(sos_stream *stream, void *bytes, size_t size)
 {
-    int status = sos_buffer_reserve_(stream->os, into, READ_AT_LEAST, stream->limit);
-    uint32_t room = into->room - into->end;
-    if (status == SOS_ENOMEM)
-        return status;
-    if (room == 0)
-        return SOS_ELIMIT;
-    int got = sos_try_read(stream->os, stream->fd, into->bytes + into->end, room);
-    if (got > 0)
-        into->end += (uint32_t)got;
-    else if (buffer_count(into) == 0)
-        sos_buffer_free_(stream->os, into);
+    int got = sos_try_read(stream->os, stream->fd, bytes, size);
     if (got == SOS_EAGAIN)
         stream->wants = SOS_READABLE;
     return got == 0 ? SOS_EEOF : got;
@@ -38,7 +25,7 @@ static int write_some(sos_stream *stream, const struct sos_slice *slices, size_t
 }
 
 /* Takes off the slices what has been written: 0, SOS_EAGAIN or an error. */
-int sos_socket_write_(sos_stream *stream, struct sos_slice *slices, size_t count)
+static int write_slices(sos_stream *stream, struct sos_slice *slices, size_t count)
 {
     for (;;) {
         while (count != 0 && slices[0].size == 0) {
@@ -62,21 +49,7 @@ int sos_socket_write_(sos_stream *stream, struct sos_slice *slices, size_t count
     }
 }
 
-int sos_socket_shutdown_(sos_stream *stream)
-{
-    struct sos_kernel *kernel = sos_kernel_of(stream->os);
-    if (kernel->network == NULL || kernel->network->shutdown == NULL)
-        return SOS_ENOTSUP;
-    return kernel->network->shutdown(kernel, stream->fd);
-}
-
-/* ---- The plain stream */
-
-static int read_now(sos_stream *stream)
-{
-    return sos_socket_read_(stream, &stream->in);
-}
-
+/* The stream's output buffer and `more`, in one call. */
 static int write_now(sos_stream *stream, struct sos_slice *more)
 {
     struct sos_buffer_ *out = &stream->out;
@@ -84,11 +57,19 @@ static int write_now(sos_stream *stream, struct sos_slice *more)
     struct sos_slice slices[2] = { { NULL, waiting }, *more };
     if (waiting != 0)
         slices[0].bytes = out->bytes + out->first;
-    int status = sos_socket_write_(stream, slices, 2);
+    int status = write_slices(stream, slices, 2);
     if (waiting != 0)
         sos_buffer_take_(stream->os, out, waiting - slices[0].size);
     *more = slices[1];
     return status;
+}
+
+static int shutdown_now(sos_stream *stream)
+{
+    struct sos_kernel *kernel = sos_kernel_of(stream->os);
+    if (kernel->network == NULL || kernel->network->shutdown == NULL)
+        return SOS_ENOTSUP;
+    return kernel->network->shutdown(kernel, stream->fd);
 }
 
 static void end(sos_stream *stream)
@@ -96,8 +77,7 @@ static void end(sos_stream *stream)
     sos_memory_give(stream->os, stream, sizeof *stream);
 }
 
-static const struct sos_stream_type_ plain = { read_now, write_now, sos_socket_shutdown_,
-                                               end,      NULL,      NULL };
+static const struct sos_stream_type_ plain = { read_now, write_now, shutdown_now, end, NULL, NULL };
 
 int sos_stream_adopt(sos *os, int fd, uint32_t max_buffer_size, sos_stream **stream)
 {
@@ -177,7 +157,7 @@ struct sos_listener {
     uint32_t limit;
     sos_tls_context *tls; /* NULL: none */
     uint32_t users;       /* frames that refer to it */
-    bool closed;    /* its memory goes with the last of them */
+    bool closed;          /* its memory goes with the last of them */
 };
 
 static void leave(sos_listener *listener)

@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum { BUFFER_FIRST = 2048, UNLIMITED = INT32_MAX };
+enum { BUFFER_FIRST = 2048, READ_AT_LEAST = 1024, READ_MOST = 32768, UNLIMITED = INT32_MAX };
 
 /* ---- Buffers */
 
@@ -81,6 +81,7 @@ sos_stream *sos_stream_new_(sos *os, size_t size, const struct sos_stream_type_ 
     stream->os = os;
     stream->fd = fd;
     stream->limit = limit_of(os, limit);
+    stream->portion = READ_AT_LEAST;
     return stream;
 }
 
@@ -147,16 +148,54 @@ static int why_not_writable(const sos_stream *stream)
     return stream->shut ? SOS_EPIPE : SOS_OK;
 }
 
-int sos_stream_more_now_(sos_stream *stream)
+static int why_not_readable(const sos_stream *stream)
 {
     if (stream->error != 0)
         return stream->error;
-    if (stream->ended)
-        return SOS_EEOF;
-    int status = noted(stream, stream->type->read_now(stream));
+    return stream->ended ? SOS_EEOF : SOS_OK;
+}
+
+int sos_stream_read_now_(sos_stream *stream, void *bytes, size_t size)
+{
+    int status = why_not_readable(stream);
+    if (status != SOS_OK)
+        return status;
+    status = noted(stream, stream->type->read_now(stream, bytes, size));
     if (status == SOS_EEOF)
         stream->ended = true;
-    return status > 0 ? (int)buffer_count(&stream->in) : status;
+    return status;
+}
+
+/* What fills its room shows that more comes at a time. */
+static void fit_portion(sos_stream *stream, uint32_t got, uint32_t room)
+{
+    if (got == room)
+        stream->portion = (uint16_t)(room < READ_MOST / 2 ? 2 * room : READ_MOST);
+    else if (got < stream->portion / 4 && stream->portion > READ_AT_LEAST)
+        stream->portion /= 2;
+}
+
+/* Memory that nothing was read into is given back, so that an idle stream has none. */
+static int more_now(sos_stream *stream)
+{
+    struct sos_buffer_ *in = &stream->in;
+    int got = why_not_readable(stream);
+    if (got != SOS_OK)
+        return got;
+    if (sos_buffer_reserve_(stream->os, in, stream->portion, stream->limit) == SOS_ENOMEM)
+        return SOS_ENOMEM;
+    uint32_t room = in->room - in->end;
+    if (room == 0)
+        return SOS_ELIMIT;
+    got = sos_stream_read_now_(stream, in->bytes + in->end, room);
+    if (got > 0) {
+        in->end += (uint32_t)got;
+        fit_portion(stream, (uint32_t)got, room);
+        return (int)buffer_count(in);
+    }
+    if (buffer_count(in) == 0)
+        sos_buffer_free_(stream->os, in);
+    return got;
 }
 
 int sos_stream_write_now_(sos_stream *stream, struct sos_slice *more)
@@ -177,7 +216,7 @@ static async_fn(more)
     stream_enter(self->stream);
     do {
         try_await(sos_wait_again(task, self->stream->fd, self->stream->wants));
-        self->status = sos_stream_more_now_(self->stream);
+        self->status = more_now(self->stream);
     } while (self->status == SOS_EAGAIN);
     async_return(self->status);
     async_finally;
@@ -187,7 +226,7 @@ static async_fn(more)
 
 sos_op sos_stream_more(sos_task *task, sos_stream *stream)
 {
-    int status = sos_stream_more_now_(stream);
+    int status = more_now(stream);
     if (status != SOS_EAGAIN)
         return sos_complete(task, status);
     return async_call(more, .stream = stream);

@@ -11,13 +11,10 @@
 #include <string.h>
 
 enum {
-    READ_AT_LEAST = 1024,
-    PORTION_LEAST = 2048, /* encrypted bytes read at a time, more while there are more */
-    PORTION_MOST = 32768,
     RECORD = 16384, /* bytes in clear of one, at most */
     RECORD_MORE = 512,
-    OUT_ENOUGH = 65536, /* encrypted and not sent: nothing more is encrypted then */
-    OUT_MOST = 262144   /* ... and what the engine itself has to say must wait */
+    OUT_ENOUGH = 3 * RECORD, /* encrypted and not sent: nothing more is encrypted then */
+    OUT_MOST = 262144        /* with what the engine has to say itself, to one who does not read */
 };
 
 /* ---- Contexts */
@@ -42,27 +39,32 @@ static void tell(const struct sos_tls_options *options, const char *text)
     options->error_text[length] = '\0';
 }
 
+static int open_context(sos *os, const struct sos_tls_options *options, sos_tls_context *made,
+                        char *why, size_t why_size)
+{
+    if (made->engine == NULL)
+        return SOS_ENOTSUP;
+    return made->engine->context_open(sos_kernel_of(os), options, made->side, &made->inner, why,
+                                      why_size);
+}
+
 int sos_tls_context_open(sos *os, const struct sos_tls_options *options, enum sos_tls_side side,
                          sos_tls_context **context)
 {
-    const struct sos_tls_engine *engine = sos_kernel_of(os)->tls;
+    sos_tls_context made = { os, sos_kernel_of(os)->tls, NULL, 1, false, side };
     char why[SOS_TLS_TEXT] = "";
     if (context == NULL || options == NULL)
         return SOS_EINVAL;
-    *context = NULL;
-    if (engine == NULL)
-        return SOS_ENOTSUP;
-    sos_tls_context *made = sos_memory_take(os, sizeof *made);
-    if (made == NULL)
-        return SOS_ENOMEM;
-    *made = (sos_tls_context){ os, engine, NULL, 1, options->insecure, side };
-    int status = engine->context_open(sos_kernel_of(os), options, side, &made->inner, why,
-                                      sizeof why);
+    made.insecure = options->insecure;
+    *context = sos_memory_take(os, sizeof **context);
+    int status = *context != NULL ? open_context(os, options, &made, why, sizeof why) : SOS_ENOMEM;
+    if (status == SOS_OK) {
+        **context = made;
+    } else {
+        sos_memory_give(os, *context, sizeof **context);
+        *context = NULL;
+    }
     tell(options, status == SOS_OK ? "" : why[0] != '\0' ? why : sos_error_text(status));
-    if (status == SOS_OK)
-        *context = made;
-    else
-        sos_memory_give(os, made, sizeof *made);
     return status;
 }
 
@@ -90,10 +92,8 @@ struct tls {
     sos_tls_context *context;
     const struct sos_tls_engine *engine;
     void *connection;
-    uint32_t portion;
     bool shaken;   /* the engine's handshake is over */
     bool greeted;  /* ... and all of ours has gone */
-    bool choked;   /* the engine has more to say than may wait */
     bool notified; /* close_notify has been said */
 };
 
@@ -104,31 +104,20 @@ static struct tls *tls_of(sos_stream *stream)
 
 /* ---- What the engine calls */
 
-/* As much at a time as comes at a time. */
-static void fit_portion(struct tls *tls, uint32_t got, uint32_t room)
-{
-    if (got == room && tls->portion < PORTION_MOST)
-        tls->portion *= 2;
-    else if (got < tls->portion / 2 && tls->portion > PORTION_LEAST)
-        tls->portion /= 2;
-}
-
+/* What the lower stream had read before it was one of TLS comes first. */
 static int receive(void *context, void *bytes, size_t size)
 {
     struct tls *tls = context;
     sos_stream *lower = tls->lower;
-    if (buffer_count(&lower->in) == 0) {
-        /* Reading makes do with less room, or says that there is none. */
-        (void)sos_buffer_reserve_(lower->os, &lower->in, tls->portion, lower->limit);
-        int got = sos_stream_more_now_(lower);
-        if (got < 0)
-            return got == SOS_EEOF ? 0 : got;
-        fit_portion(tls, buffer_count(&lower->in), lower->in.room);
+    size_t waiting = buffer_count(&lower->in);
+    if (waiting == 0) {
+        int got = sos_stream_read_now_(lower, bytes, size);
+        return got == SOS_EEOF ? 0 : got;
     }
-    if (size > buffer_count(&lower->in))
-        size = buffer_count(&lower->in);
+    if (size > waiting)
+        size = waiting;
     memcpy(bytes, lower->in.bytes + lower->in.first, size);
-    sos_buffer_take_(lower->os, &lower->in, size);
+    sos_stream_take(lower, size);
     return (int)size;
 }
 
@@ -136,13 +125,9 @@ static int send(void *context, const void *bytes, size_t size)
 {
     struct tls *tls = context;
     struct sos_buffer_ *out = &tls->lower->out;
-    if (buffer_count(out) > OUT_MOST) {
-        tls->choked = true;
-        return SOS_EAGAIN;
-    }
-    int status = sos_buffer_reserve_(tls->stream.os, out, size, UINT32_MAX / 2);
+    int status = sos_buffer_reserve_(tls->stream.os, out, size, OUT_MOST);
     if (status != SOS_OK)
-        return status;
+        return status == SOS_ELIMIT ? SOS_EPROTO : status;
     memcpy(out->bytes + out->end, bytes, size);
     out->end += (uint32_t)size;
     return (int)size;
@@ -156,81 +141,51 @@ static int flush(struct tls *tls)
     if (buffer_count(&tls->lower->out) == 0)
         return SOS_OK;
     int status = sos_stream_write_now_(tls->lower, &nothing);
-    tls->stream.wants = tls->lower->wants;
+    if (status == SOS_EAGAIN)
+        tls->stream.wants = tls->lower->wants;
     return status;
 }
 
-/* The engine may not go on for want of room for what it has to say: then there may be some now. */
-static bool unchoked(struct tls *tls)
+/* Who waits to read may have to write now, and the other way round. */
+static void wake_others(struct tls *tls)
 {
-    bool choked = tls->choked;
-    tls->choked = false;
-    return choked && flush(tls) == SOS_OK;
+    struct sos_kernel *kernel = sos_kernel_of(tls->stream.os);
+    struct sos_source *source = kernel->source(kernel, tls->stream.fd);
+    if (source != NULL)
+        sos_source_ready(tls->stream.os, source, SOS_READABLE | SOS_WRITABLE, SOS_OK);
 }
 
 /* A write that fails tells less than what the other end may have said before. */
-static int shake_and_flush(struct tls *tls)
-{
-    int status;
-    do {
-        status = tls->shaken ? SOS_OK : tls->engine->handshake(tls->connection);
-    } while (status == SOS_EAGAIN && unchoked(tls));
-    tls->shaken = status == SOS_OK;
-    int flushed = flush(tls);
-    if (status == SOS_EAGAIN && flushed == SOS_OK)
-        tls->stream.wants = SOS_READABLE;
-    if (status == SOS_EAGAIN && flushed != SOS_OK && flushed != SOS_EAGAIN) {
-        status = tls->engine->handshake(tls->connection);
-        return status == SOS_EAGAIN ? flushed : status;
-    }
-    return status == SOS_OK ? flushed : status;
-}
-
 static int shake(struct tls *tls)
 {
     if (tls->greeted)
         return SOS_OK;
-    int status = shake_and_flush(tls);
-    tls->greeted = status == SOS_OK;
-    return status;
+    int status = tls->shaken ? SOS_OK : tls->engine->handshake(tls->connection);
+    int flushed = flush(tls);
+    bool cut = flushed != SOS_OK && flushed != SOS_EAGAIN && flushed != SOS_ENOMEM;
+    tls->shaken = status == SOS_OK;
+    if (status == SOS_OK && (flushed == SOS_OK || cut)) {
+        tls->greeted = true;
+        wake_others(tls);
+        return SOS_OK;
+    }
+    if (status == SOS_EAGAIN && flushed == SOS_OK)
+        tls->stream.wants = SOS_READABLE;
+    if (status == SOS_EAGAIN && cut)
+        status = tls->engine->handshake(tls->connection);
+    return status == SOS_OK || (status == SOS_EAGAIN && flushed != SOS_OK) ? flushed : status;
 }
 
-/* Decrypts into the input buffer: once, and then what the engine has left of the same record. */
-static int decrypt(struct tls *tls)
-{
-    sos_stream *stream = &tls->stream;
-    struct sos_buffer_ *in = &stream->in;
-    size_t wanted = READ_AT_LEAST;
-    int total = 0;
-    do {
-        int status = sos_buffer_reserve_(stream->os, in, wanted, stream->limit);
-        uint32_t room = in->room - in->end;
-        if (status == SOS_ENOMEM || room == 0)
-            return total != 0 ? total : status == SOS_OK ? SOS_ELIMIT : status;
-        int got = tls->engine->read(tls->connection, in->bytes + in->end, room);
-        if (got < 0)
-            return total != 0 ? total : got;
-        in->end += (uint32_t)got;
-        total += got;
-        wanted = tls->engine->pending(tls->connection);
-    } while (wanted != 0);
-    return total;
-}
-
-static int read_now(sos_stream *stream)
+static int read_now(sos_stream *stream, void *bytes, size_t size)
 {
     struct tls *tls = tls_of(stream);
     int status = shake(tls);
     if (status != SOS_OK)
         return status;
-    do {
-        status = decrypt(tls);
-    } while (status == SOS_EAGAIN && unchoked(tls));
-    if (buffer_count(&stream->in) == 0)
-        sos_buffer_free_(stream->os, &stream->in);
+    status = tls->engine->read(tls->connection, bytes, size);
     flush(tls); /* answers to updates of keys, alerts; if not now, then with what comes next */
     if (status == SOS_EAGAIN)
-        stream->wants = tls->choked ? SOS_WRITABLE : SOS_READABLE;
+        stream->wants = SOS_READABLE;
     return status;
 }
 
@@ -246,30 +201,28 @@ static void gather(sos_stream *stream, struct sos_slice *more)
     *more = (struct sos_slice){ NULL, 0 };
 }
 
-/* One record: how many bytes of them, or an error. There is room for it before it is begun. */
-static int encrypt(struct tls *tls, const void *bytes, size_t size)
+/* Room at once for what is there, rather than twice as much each time; for one record at least. */
+static int reserve(struct tls *tls, size_t size)
 {
-    int put;
-    if (size > RECORD)
-        size = RECORD;
-    int status = sos_buffer_reserve_(tls->stream.os, &tls->lower->out, size + RECORD_MORE,
-                                     UINT32_MAX / 2);
-    if (status != SOS_OK)
-        return status;
-    do {
-        put = tls->engine->write(tls->connection, bytes, size);
-    } while (put == SOS_EAGAIN && unchoked(tls));
-    if (put == SOS_EAGAIN)
-        tls->stream.wants = SOS_WRITABLE;
-    return put;
+    if (size > OUT_ENOUGH)
+        size = OUT_ENOUGH;
+    return sos_buffer_reserve_(tls->stream.os, &tls->lower->out,
+                               size + (size / RECORD + 1) * RECORD_MORE, OUT_MOST);
 }
 
-static int encrypt_next(struct tls *tls, struct sos_slice *more)
+/* One record, of the output buffer or of `more`. */
+static int encrypt(struct tls *tls, struct sos_slice *more)
 {
     struct sos_buffer_ *out = &tls->stream.out;
     uint32_t waiting = buffer_count(out);
-    int put = waiting != 0 ? encrypt(tls, out->bytes + out->first, waiting)
-                           : encrypt(tls, more->bytes, more->size);
+    int status = reserve(tls, waiting + more->size);
+    if (status != SOS_OK)
+        return status;
+    size_t size = waiting != 0 ? waiting : more->size;
+    const void *bytes = waiting != 0 ? out->bytes + out->first : more->bytes;
+    int put = tls->engine->write(tls->connection, bytes, size < RECORD ? size : RECORD);
+    if (put == SOS_EAGAIN)
+        tls->stream.wants = SOS_READABLE;
     if (put < 0)
         return put;
     if (waiting != 0) {
@@ -281,28 +234,17 @@ static int encrypt_next(struct tls *tls, struct sos_slice *more)
     return SOS_OK;
 }
 
-/* Room at once for what is there, rather than twice as much each time. */
-static void prepare_out(struct tls *tls, size_t size)
-{
-    if (size > OUT_ENOUGH)
-        size = OUT_ENOUGH;
-    (void)sos_buffer_reserve_(tls->stream.os, &tls->lower->out,
-                              size + (size / RECORD + 1) * RECORD_MORE, UINT32_MAX / 2);
-}
-
 static int write_now(sos_stream *stream, struct sos_slice *more)
 {
     struct tls *tls = tls_of(stream);
     int status = shake(tls);
     if (status == SOS_OK)
         gather(stream, more);
-    if (status == SOS_OK && buffer_count(&stream->out) + more->size > RECORD)
-        prepare_out(tls, buffer_count(&stream->out) + more->size);
     while (status == SOS_OK && (buffer_count(&stream->out) != 0 || more->size != 0)) {
         if (buffer_count(&tls->lower->out) >= OUT_ENOUGH)
             status = flush(tls);
         if (status == SOS_OK)
-            status = encrypt_next(tls, more);
+            status = encrypt(tls, more);
     }
     return status == SOS_OK ? flush(tls) : status;
 }
@@ -350,8 +292,9 @@ static const char *error_text(const sos_stream *stream)
     return stream->error == SOS_ETLS ? tls->engine->error_text(tls->connection) : NULL;
 }
 
-static const struct sos_stream_type_ type = { read_now, write_now,  shutdown_now,
-                                              end,      error_text, leave };
+static const struct sos_stream_type_ type = {
+    read_now, write_now, shutdown_now, end, error_text, leave,
+};
 
 /* ---- Making one */
 
@@ -373,7 +316,6 @@ static int new_stream(sos_tls_context *context, sos_stream *lower, struct sos_tl
     tls->lower = lower;
     tls->context = context;
     tls->engine = context->engine;
-    tls->portion = PORTION_LEAST;
     context->users++;
     *made = tls;
     return SOS_OK;
@@ -450,8 +392,8 @@ static int begin_with(sos_task *task, struct shaking *self, sos_tls_context *con
     report_insecure(task, context);
     status = new_stream(context, self->lower, &start, &self->tls);
     if (status != SOS_OK)
-        tell(self->options, status == SOS_EINVAL ? "the server name is none"
-                                                 : sos_error_text(status));
+        tell(self->options,
+             status == SOS_EINVAL ? "the server name is none" : sos_error_text(status));
     return status;
 }
 
