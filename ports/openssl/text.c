@@ -2,6 +2,7 @@
 /* Why TLS failed, for people: what is wrong, and with which certificate. */
 #include "internal.h"
 
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,24 +59,30 @@ static void add_date(struct tls_text *text, const char *before, const ASN1_TIME 
         add(text, "%s%04d-%02d-%02d", before, date.tm_year + 1900, date.tm_mon + 1, date.tm_mday);
 }
 
+static void add_address(struct tls_text *text, const ASN1_OCTET_STRING *address)
+{
+    char readable[INET6_ADDRSTRLEN] = "?";
+    int size = ASN1_STRING_length(address);
+    if (size == 4 || size == 16)
+        inet_ntop(size == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(address), readable,
+                  sizeof readable);
+    add(text, "address %s", readable);
+}
+
 static void add_names(struct tls_text *text, const X509 *certificate)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     int count = names != NULL ? sk_GENERAL_NAME_num(names) : 0, shown = 0;
     for (int index = 0; index < count; index++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, index);
-        const char *before = shown != 0 ? ", " : "";
-        if (name->type == GEN_DNS) {
-            add(text, "%s%.*s", before, ASN1_STRING_length(name->d.dNSName),
-                (const char *)ASN1_STRING_get0_data(name->d.dNSName));
-        } else if (name->type == GEN_IPADD) {
-            char *address = i2s_ASN1_OCTET_STRING(NULL, name->d.iPAddress);
-            add(text, "%saddress %s", before, address != NULL ? address : "?");
-            OPENSSL_free(address);
-        } else {
+        if (name->type != GEN_DNS && name->type != GEN_IPADD)
             continue;
-        }
-        shown++;
+        add(text, "%s", shown++ != 0 ? ", " : "");
+        if (name->type == GEN_IPADD)
+            add_address(text, name->d.iPAddress);
+        else
+            add(text, "%.*s", ASN1_STRING_length(name->d.dNSName),
+                (const char *)ASN1_STRING_get0_data(name->d.dNSName));
     }
     if (shown == 0)
         add(text, "no name");
@@ -186,6 +193,21 @@ static const char *words_for(int reason)
     }
 }
 
+/* OpenSSL 3.0 has no words for the newest ones. */
+static const char *alert_name(int alert)
+{
+    switch (alert) {
+    case SSL_AD_CERTIFICATE_REQUIRED:
+        return "certificate required";
+    case SSL_AD_NO_APPLICATION_PROTOCOL:
+        return "no application protocol";
+    case SSL_AD_MISSING_EXTENSION:
+        return "missing extension";
+    default:
+        return SSL_alert_desc_string_long(alert);
+    }
+}
+
 void sos_openssl_say_error_(struct tls_connection *connection)
 {
     char memory[SOS_TLS_TEXT];
@@ -198,7 +220,7 @@ void sos_openssl_say_error_(struct tls_connection *connection)
     if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET)
         add(&text, "the other end ended the %s with the alert \"%s\"",
             connection->shaken ? "connection" : "handshake",
-            SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+            alert_name(reason - SSL_AD_REASON_OFFSET));
     if (ERR_GET_LIB(error) != ERR_LIB_SSL || reason <= SSL_AD_REASON_OFFSET)
         add(&text, "%s", words != NULL ? words : "TLS failed without saying why");
     else if (words_for(reason) != NULL)

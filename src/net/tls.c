@@ -60,7 +60,7 @@ int sos_tls_context_open(sos *os, const struct sos_tls_options *options, enum so
     int status = *context != NULL ? open_context(os, options, &made, why, sizeof why) : SOS_ENOMEM;
     if (status == SOS_OK) {
         **context = made;
-    } else {
+    } else if (*context != NULL) {
         sos_memory_give(os, *context, sizeof **context);
         *context = NULL;
     }

@@ -37,9 +37,9 @@ bool certificates_make(void)
 
 const char *certificate(const char *name)
 {
-    static char paths[8][128];
+    static char paths[64][128];
     static unsigned turn;
-    char *path = paths[turn++ % 8];
+    char *path = paths[turn++ % 64];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
 }

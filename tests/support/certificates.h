@@ -11,7 +11,7 @@
 /* Makes them, the first time. False: there is no openssl program. */
 bool certificates_make(void);
 
-/* The path of a file among them: "ca.pem". One of eight places, used in turn. */
+/* The path of a file among them: "ca.pem". One of 64 places, used in turn. */
 const char *certificate(const char *name);
 
 #endif

@@ -5,7 +5,8 @@ struct world world;
 
 static void report(void *context, const struct sos_report *report)
 {
-    static const char *const kinds[] = { "stuck", "failed", "long step", "starved", "held mutex" };
+    static const char *const kinds[] = { "stuck",      "failed",   "long step", "starved",
+                                         "held mutex", "insecure", "cleartext" };
     const struct sos_task_info *task = &report->task;
     (void)context;
     if (report->kind == SOS_REPORT_STUCK)
