@@ -169,14 +169,14 @@ static void broken_sessions_are_as_none(void)
     tls_world_open(NULL);
     sos_tls_context *server = context_of(tls_server("good"), SOS_TLS_SERVER);
     expect_resumed(&meeting, server, &session, false);
-    size_t size = session.size;
+    size_t size = session.size, stride = getenv("SOS_VALGRIND") != NULL ? 17 : 1;
     memcpy(good, ticket, size);
-    for (size_t left = 0; left < size; left += left < 40 ? 1 : 97) {
+    for (size_t left = 0; left < size; left += left < 40 ? stride : 97) {
         memcpy(ticket, good, size);
         session.size = left;
         expect_resumed(&meeting, server, &session, false);
     }
-    for (size_t at = 0; at < size; at += at < 40 ? 1 : 97) {
+    for (size_t at = 0; at < size; at += at < 40 ? stride : 97) {
         memcpy(ticket, good, size);
         ticket[at] = (char)(ticket[at] ^ 0x41);
         session.size = size;

@@ -260,6 +260,8 @@ static void expect_fault(struct fault fault, int status)
 
 static void every_fault_ends_in_time(void)
 {
+    if (here.backend != SOS_UNIX_EPOLL && unix_times(0, 1) != 0)
+        return; /* under valgrind */
     ask_through((struct fault){ .kind = FAULT_NONE });
     CHECK_INT(ended, SOS_OK);
     ask_through((struct fault){ .kind = FAULT_DELAY, .us = SOS_MS(10) });
