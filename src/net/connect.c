@@ -233,7 +233,7 @@ static sos_op connect_plainly(sos_task *task, const struct sos_connect_options *
 
 struct securely {
     sos_frame frame;
-    const struct sos_connect_options *options;
+    struct sos_connect_options options;
     sos_stream **stream;
     sos_stream *plain, *secure; /* which owns the plain one */
 };
@@ -241,9 +241,9 @@ struct securely {
 static async_fn(securely)
 {
     async_begin(securely);
-    try_await(connect_plainly(task, self->options, &self->plain));
+    try_await(connect_plainly(task, &self->options, &self->plain));
     try_await(
-        sos_tls_client(task, self->plain, self->options->tls, self->options->host, &self->secure));
+        sos_tls_client(task, self->plain, self->options.tls, self->options.host, &self->secure));
     *self->stream = self->secure;
     self->secure = self->plain = NULL;
     async_finally;
@@ -258,5 +258,5 @@ sos_op sos_connect(sos_task *task, const struct sos_connect_options *options, so
     *stream = NULL;
     if (options->tls == NULL)
         return connect_plainly(task, options, stream);
-    return async_call(securely, .options = options, .stream = stream);
+    return async_call(securely, .options = *options, .stream = stream);
 }
