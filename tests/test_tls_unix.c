@@ -291,6 +291,7 @@ static void silence_times_out(void)
     struct server full = { .port = fault_full_listener(fds) };
     ask(&full, trusting());
     CHECK_INT(ended, SOS_ETIMEDOUT);
+    CHECK_TEXT(words, sos_error_text(SOS_ETIMEDOUT));
     fault_full_close(fds);
     limit = SOS_SEC(20);
 }

@@ -247,6 +247,8 @@ static async_fn(securely)
     *self->stream = self->secure;
     self->secure = self->plain = NULL;
     async_finally;
+    if (self->plain == NULL && *self->stream == NULL)
+        sos_tls_tell_(self->options.tls, sos_error_text(sos_status(task)));
     sos_stream_close(self->secure != NULL ? self->secure : self->plain);
     async_end;
 }

@@ -83,6 +83,9 @@ static inline uint32_t buffer_count(const struct sos_buffer_ *buffer)
     return buffer->end - buffer->first;
 }
 
+/* Into error_text, if there is one. */
+void sos_tls_tell_(const struct sos_tls_options *options, const char *text);
+
 /* A server's TLS around `lower`, the handshake still to come: 0, and *stream owns `lower`; or an
  * error. */
 int sos_tls_context_share_(sos_tls_context *context, enum sos_tls_side side);

@@ -28,7 +28,7 @@ struct sos_tls_context {
     enum sos_tls_side side;
 };
 
-static void tell(const struct sos_tls_options *options, const char *text)
+void sos_tls_tell_(const struct sos_tls_options *options, const char *text)
 {
     if (options->error_text == NULL || options->error_text_size == 0)
         return;
@@ -64,7 +64,7 @@ int sos_tls_context_open(sos *os, const struct sos_tls_options *options, enum so
         sos_memory_give(os, *context, sizeof **context);
         *context = NULL;
     }
-    tell(options, status == SOS_OK ? "" : why[0] != '\0' ? why : sos_error_text(status));
+    sos_tls_tell_(options, status == SOS_OK ? "" : why[0] != '\0' ? why : sos_error_text(status));
     return status;
 }
 
@@ -344,7 +344,7 @@ static void give_up(struct tls *tls)
 struct shaking {
     sos_frame frame;
     sos_stream *lower;
-    const struct sos_tls_options *options;
+    struct sos_tls_options options;
     const char *host;
     sos_stream **stream;
     struct tls *tls;
@@ -355,8 +355,8 @@ struct shaking {
 /* A local socket has no name that a certificate could be for. */
 static const char *name_of(const struct shaking *self)
 {
-    if (self->options->server_name != NULL)
-        return self->options->server_name;
+    if (self->options.server_name != NULL)
+        return self->options.server_name;
     return self->host == NULL || strncmp(self->host, "unix:", 5) == 0 ? NULL : self->host;
 }
 
@@ -366,7 +366,7 @@ static int name_to_check(const struct shaking *self, const sos_tls_context *cont
     *name = self->side == SOS_TLS_CLIENT ? name_of(self) : NULL;
     if (self->side == SOS_TLS_SERVER || context->insecure || *name != NULL)
         return SOS_OK;
-    tell(self->options, "no server_name is given to check the certificate against");
+    sos_tls_tell_(&self->options, "no server_name is given to check the certificate against");
     return SOS_EINVAL;
 }
 
@@ -381,9 +381,9 @@ static void report_insecure(sos_task *task, const sos_tls_context *context)
 
 static int begin_with(sos_task *task, struct shaking *self, sos_tls_context *context)
 {
-    struct sos_tls_start start = { .session = self->options->session };
+    struct sos_tls_start start = { .session = self->options.session };
     if (context->side != self->side) {
-        tell(self->options, "the TLS context was made for the other side");
+        sos_tls_tell_(&self->options, "the TLS context was made for the other side");
         return SOS_EINVAL;
     }
     int status = name_to_check(self, context, &start.server_name);
@@ -392,17 +392,17 @@ static int begin_with(sos_task *task, struct shaking *self, sos_tls_context *con
     report_insecure(task, context);
     status = new_stream(context, self->lower, &start, &self->tls);
     if (status != SOS_OK)
-        tell(self->options,
-             status == SOS_EINVAL ? "the server name is none" : sos_error_text(status));
+        sos_tls_tell_(&self->options,
+                      status == SOS_EINVAL ? "the server name is none" : sos_error_text(status));
     return status;
 }
 
 static int begin(sos_task *task, struct shaking *self)
 {
-    sos_tls_context *context = self->options->context;
+    sos_tls_context *context = self->options.context;
     if (context != NULL)
         return begin_with(task, self, context);
-    int status = sos_tls_context_open(sos_of(task), self->options, self->side, &context);
+    int status = sos_tls_context_open(sos_of(task), &self->options, self->side, &context);
     if (status != SOS_OK)
         return status;
     status = begin_with(task, self, context);
@@ -417,7 +417,7 @@ static void tell_why(const struct shaking *self, int status)
         text = self->tls->engine->error_text(self->tls->connection);
     else if (status == SOS_ETIMEDOUT)
         text = "the TLS handshake was not over in time";
-    tell(self->options, text != NULL ? text : sos_error_text(status));
+    sos_tls_tell_(&self->options, text != NULL ? text : sos_error_text(status));
 }
 
 static async_fn(shaking)
@@ -431,6 +431,7 @@ static async_fn(shaking)
     if (self->status == SOS_OK) {
         *self->stream = &self->tls->stream;
         self->tls = NULL;
+        sos_tls_tell_(&self->options, "");
     }
     async_return(self->status);
     async_finally;
@@ -448,10 +449,8 @@ static sos_op shake_hands(sos_task *task, sos_stream *lower, const struct sos_tl
     if (stream == NULL || lower == NULL)
         return sos_complete(task, SOS_EINVAL);
     *stream = NULL;
-    if (options == NULL)
-        options = &defaults;
-    return async_call(shaking, .lower = lower, .options = options, .host = host, .stream = stream,
-                      .side = side);
+    return async_call(shaking, .lower = lower, .options = options != NULL ? *options : defaults,
+                      .host = host, .stream = stream, .side = side);
 }
 
 sos_op sos_tls_client(sos_task *task, sos_stream *lower, const struct sos_tls_options *options,
