@@ -41,7 +41,8 @@ struct sos_tls_pem {
  * for and to compute. Give the same one to each connection; whenever the server issues a new ticket,
  * which with TLS 1.3 is while the stream is read, it is written here. The bytes may be stored and
  * brought back, also by another process. They are as secret as a key. A session of another server
- * name, or of a connection that was not verified, is not used.
+ * name, or of a connection that was not verified, is not used. A resumed connection shows no
+ * certificate again: what was checked at first counts as long as the server's tickets do.
  */
 struct sos_tls_session {
     void *bytes;   /* the caller's memory, which must live as long as the stream */
@@ -64,7 +65,7 @@ struct sos_tls_options {
      * it once. What follows is read when the context is made, and is not looked at with one. */
     sos_tls_context *context;
 
-    bool insecure; /* do not check the server's certificate; reported, once in a runtime */
+    bool insecure; /* client: do not check the server's certificate; reported once */
     bool ask;      /* server: ask clients for a certificate, refuse those that have none */
     uint8_t min_version, max_version; /* enum sos_tls_version; default: 1.2, and the latest */
     struct sos_tls_pem ca;            /* whom to trust; default: the system's store */
@@ -77,7 +78,7 @@ struct sos_tls_options {
 /*
  * Makes what connections may share. Reads files, and the system's store the first time: this may
  * take some 20 ms. Kept until the last stream that was made with it has gone.
- * 0; SOS_ETLS, SOS_ENOENT, SOS_EINVAL: `error_text` says why; SOS_ENOMEM; SOS_ENOTSUP.
+ * 0; SOS_ETLS, SOS_ENOENT, SOS_EACCES, SOS_EINVAL: `error_text` says why; SOS_ENOMEM; SOS_ENOTSUP.
  */
 int sos_tls_context_open(sos *os, const struct sos_tls_options *options, enum sos_tls_side side,
                          sos_tls_context **context);
@@ -92,7 +93,8 @@ void sos_tls_context_close(sos_tls_context *context);
  *     sos_stream_close(self->stream != NULL ? self->stream : self->lower);
  *
  * SOS_ETLS: `error_text` says why; SOS_EINVAL: there is no name to check, or a file is wrong;
- * SOS_ENOENT; SOS_ENOMEM; SOS_ENOTSUP; errors of `lower`. No time limit of its own: use sos_within.
+ * SOS_ENOENT, SOS_EACCES; SOS_ENOMEM; SOS_ENOTSUP; errors of `lower`. Has no time limit of its own:
+ * use sos_within. Canceled: as after an error.
  */
 SOS_MUST_USE sos_op sos_tls_client(sos_task *task, sos_stream *lower,
                                    const struct sos_tls_options *options, const char *host,

@@ -41,7 +41,8 @@ struct sos_tls_engine {
 
     /*
      * Certificates, keys, versions and protocols of any number of connections, from the options
-     * below `context`. 0; SOS_ETLS, SOS_ENOENT, SOS_EINVAL with the reason in `why`; SOS_ENOMEM.
+     * below `context`. 0; SOS_ETLS, SOS_ENOENT, SOS_EACCES, SOS_EINVAL with the
+     * reason in `why`; SOS_ENOMEM.
      */
     int (*context_open)(struct sos_kernel *kernel, const struct sos_tls_options *options,
                         enum sos_tls_side side, void **context, char *why, size_t why_size);

@@ -252,7 +252,12 @@ static int connection_read(void *going, void *bytes, size_t size)
     struct tls_connection *connection = going;
     begin(connection);
     int got = SSL_read(connection->ssl, bytes, at_most(size));
-    return got > 0 ? got : outcome(connection, got);
+    if (got > 0)
+        return got;
+    got = outcome(connection, got);
+    if (got == SOS_EAGAIN)
+        SSL_free_buffers(connection->ssl); /* a ticket makes one for writing, too */
+    return got;
 }
 
 static int connection_write(void *going, const void *bytes, size_t size)
