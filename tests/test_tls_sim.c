@@ -363,6 +363,42 @@ static void an_end_without_notice_is_no_end_of_stream(void)
                 "off\n0 again: ETLS\n");
 }
 
+/* A deadline in the middle of a write tears what is said, even if all that was encrypted goes. */
+static async_fn(gives_up)
+{
+    static char much[1000000];
+    async_begin(scene);
+    try_await(sos_accept(task, self->listener, &self->stream));
+    await(sos_within(task, SOS_MS(1), sos_stream_write(task, self->stream, much, sizeof much)));
+    CHECK_INT(sos_status(task), SOS_ETIMEDOUT);
+    await(sos_within(task, SOS_SEC(5), sos_stream_flush(task, self->stream)));
+    CHECK_INT(sos_status(task), SOS_OK);
+    async_finally;
+    sos_stream_close(self->stream);
+    sos_listener_close(self->listener);
+    async_end;
+}
+
+static async_fn(reads_late)
+{
+    async_begin(scene);
+    try_await(connect_scene(task, self));
+    try_await(sos_sleep(task, SOS_SEC(1)));
+    do {
+        sos_stream_take(self->stream, SIZE_MAX);
+        await(sos_stream_more(task, self->stream));
+    } while (sos_status(task) > 0);
+    note("reads: %s", status_text(sos_status(task)));
+    async_finally;
+    sos_stream_close(self->stream);
+    async_end;
+}
+
+static void a_write_that_was_given_up_is_no_end_of_stream(void)
+{
+    expect_play(gives_up, true, reads_late, "1000000 reads: ETLS\n");
+}
+
 static async_fn(closes_well)
 {
     async_begin(scene);
@@ -426,6 +462,23 @@ static void one_direction_may_end_first(void)
                 "0 client reads: 5\n0 client reads: EEOF\n");
 }
 
+static void a_kernel_without_tls_says_so(void)
+{
+    struct sos_tls_options tls = tls_server("good");
+    sos_listener *listener;
+    tls_world_open(NULL);
+    world.kernel->tls = NULL;
+    CHECK_INT(sos_listener_open(
+                  world.os, &(struct sos_listen){ .host = "127.0.0.1", .port = 443, .tls = &tls },
+                  &listener),
+              SOS_ENOTSUP);
+    play(closes_early, "server", &(struct scene){ .listener = listen_here(NULL) });
+    play(client_reads, "client", &(struct scene){ .tls = tls_client() });
+    world_run(SOS_OK,
+              "0 connects: ENOTSUP not supported by this kernel\n0 ! failed: server EEOF\n");
+    tls_world_close();
+}
+
 int main(void)
 {
     if (!certificates_make())
@@ -444,7 +497,9 @@ int main(void)
     a_handshake_has_its_deadline();
     an_end_during_the_handshake_is_told();
     an_end_without_notice_is_no_end_of_stream();
+    a_write_that_was_given_up_is_no_end_of_stream();
     an_end_with_notice_is_one();
+    a_kernel_without_tls_says_so();
     one_direction_may_end_first();
     return 0;
 }

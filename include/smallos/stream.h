@@ -60,10 +60,10 @@ int sos_stream_adopt(sos *os, int fd, uint32_t max_buffer_size, sos_stream **str
 
 /*
  * Closes it at once: what has not been flushed is lost. Tasks that wait in an operation on it get
- * SOS_ECANCELED. NULL is fine. Also from async_finally. With TLS, close_notify is sent if nothing is
- * left unsent and it can go at once. Nobody may use it from then on, and neither
- * may a task whose operation has ended already while the task has not run since: where several share
- * a stream, abort it first, and close it when they are done.
+ * SOS_ECANCELED. NULL is fine. Also from async_finally. With TLS, close_notify is sent if all that was
+ * written has gone, no write was given up in its middle, and it can go at once. Nobody may use it
+ * from then on, and neither may a task whose operation has ended already while the task has not run
+ * since: where several share a stream, abort it first, and close it when they are done.
  */
 void sos_stream_close(sos_stream *stream);
 

@@ -48,9 +48,10 @@ struct sos_stream {
     int write_error;  /* the other end is gone: reading may go on */
     uint32_t limit;   /* of each buffer */
     uint8_t wants;    /* after SOS_EAGAIN: SOS_READABLE or SOS_WRITABLE */
-    bool ended;       /* the other end will send no more */
-    bool shut;        /* no more will be written */
-    bool closed;      /* its memory goes with the last operation on it */
+    bool ended : 1;   /* the other end will send no more */
+    bool shut : 1;    /* no more will be written */
+    bool closed : 1;  /* its memory goes with the last operation on it */
+    bool torn : 1;    /* a write was given up in its middle */
     uint16_t users;   /* frames of operations that refer to it */
     uint16_t portion; /* room for what is read at a time: as much as came the last times */
     struct sos_buffer_ in, out;

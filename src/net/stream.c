@@ -406,6 +406,8 @@ static async_fn(writing)
     } while (self->status == SOS_EAGAIN);
     async_return(self->status == SOS_OK ? self->result : self->status);
     async_finally;
+    if (self->more.size != 0)
+        self->stream->torn = true;
     sos_stream_leave_(self->stream);
     async_end;
 }

@@ -270,8 +270,8 @@ static void leave(sos_stream *stream)
     sos_stream *lower = tls->lower;
     if (lower == NULL)
         return;
-    if (tls->greeted && sos_stream_error(stream) == 0 && buffer_count(&stream->out) == 0 &&
-        buffer_count(&lower->out) == 0)
+    if (tls->greeted && sos_stream_error(stream) == 0 && !stream->torn &&
+        buffer_count(&stream->out) == 0 && buffer_count(&lower->out) == 0)
         (void)notify(tls);
     tls->lower = NULL;
     lower->fd = -1; /* closed as that of the stream */
