@@ -6,6 +6,7 @@
 enum { MUCH = 1 << 20 };
 
 static int reads;
+static char zeros[MUCH];
 static int (*simulated_read)(struct sos_kernel *kernel, int fd, void *bytes, size_t size);
 
 static int counted_read(struct sos_kernel *kernel, int fd, void *bytes, size_t size)
@@ -50,10 +51,9 @@ struct writer {
 
 static async_fn(writer)
 {
-    static char bytes[MUCH];
     async_begin(writer);
     for (; self->done < self->size; self->done += self->piece) {
-        try_await(sos_stream_write(task, self->stream, bytes, self->piece));
+        try_await(sos_stream_write(task, self->stream, zeros, self->piece));
         try_await(sos_sleep(task, SOS_MS(1)));
     }
     async_finally;

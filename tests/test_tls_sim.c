@@ -364,9 +364,10 @@ static void an_end_without_notice_is_no_end_of_stream(void)
 }
 
 /* A deadline in the middle of a write tears what is said, even if all that was encrypted goes. */
+static char much[1000000];
+
 static async_fn(gives_up)
 {
-    static char much[1000000];
     async_begin(scene);
     try_await(sos_accept(task, self->listener, &self->stream));
     await(sos_within(task, SOS_MS(1), sos_stream_write(task, self->stream, much, sizeof much)));
