@@ -266,7 +266,7 @@ static void what_is_wrong_with_the_options_is_told(void)
 {
     const struct sos_tls_pem good = { .file = certificate("good.pem") },
                              good_key = { .file = certificate("good.key") },
-                             other_key = { .file = "client.key" }, none = { .file = "no.pem" },
+                             other_key = { .file = "ca.key" }, none = { .file = "no.pem" },
                              text = { .bytes = "what?", .size = 5 };
     const enum sos_tls_side client = SOS_TLS_CLIENT, server = SOS_TLS_SERVER;
     CHECK_INT(chdir(certificate("")), 0);
@@ -281,7 +281,7 @@ static void what_is_wrong_with_the_options_is_told(void)
     expect_no_context((struct sos_tls_options){ .certificate = text, .key = good_key }, server,
                       SOS_ETLS, "certificate: holds none");
     expect_no_context((struct sos_tls_options){ .certificate = good, .key = other_key }, server,
-                      SOS_ETLS, "key \"client.key\": does not fit the certificate");
+                      SOS_ETLS, "key \"ca.key\": does not fit the certificate");
     expect_no_context((struct sos_tls_options){ .certificate = good }, client, SOS_EINVAL,
                       "a certificate and its key are needed");
     expect_no_context((struct sos_tls_options){ .alpn = NULL }, server, SOS_EINVAL,
