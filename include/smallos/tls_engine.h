@@ -19,7 +19,8 @@ extern "C" {
 struct sos_tls_transport {
     void *context;
 
-    /* 1 to `size` bytes; 0: the other end has closed; SOS_EAGAIN: none now; an error. */
+    /* 1 to `size` bytes; 0: the other end has closed; SOS_EAGAIN: none now, or enough for one call of
+     * the engine; an error. */
     int (*receive)(void *context, void *bytes, size_t size);
 
     /* Takes all of them (`size`), or none: SOS_ENOMEM: offer them again later; an error. They are on

@@ -3,7 +3,8 @@
  * What the files of the network layer share: a stream, and what the two kinds of it do differently.
  *
  * A stream is read and written by calls that do not wait. One that cannot go on answers SOS_EAGAIN
- * and says in `wants` for which readiness of `fd` it is to be tried again; stream.c waits for that.
+ * and says in `wants` for which readiness of `fd` it is to be tried again, or that it could go on but
+ * has done enough for one step; sos_stream_wait_ waits for that.
  * So a kind of stream needs no async function of its own.
  */
 #ifndef SMALLOS_NET_INTERNAL_H
@@ -47,7 +48,7 @@ struct sos_stream {
     int error;        /* the first one that ends all operations */
     int write_error;  /* the other end is gone: reading may go on */
     uint32_t limit;   /* of each buffer */
-    uint8_t wants;    /* after SOS_EAGAIN: SOS_READABLE or SOS_WRITABLE */
+    uint8_t wants;    /* after SOS_EAGAIN: SOS_READABLE or SOS_WRITABLE; 0: others may run first */
     bool ended : 1;   /* the other end will send no more */
     bool shut : 1;    /* no more will be written */
     bool closed : 1;  /* its memory goes with the last operation on it */
@@ -63,6 +64,9 @@ static inline void stream_enter(sos_stream *stream)
     stream->users++;
 }
 void sos_stream_leave_(sos_stream *stream);
+
+/* After SOS_EAGAIN: until it is to be tried again. */
+SOS_MUST_USE sos_op sos_stream_wait_(sos_task *task, const sos_stream *stream);
 
 /* What the operations try first: all without waiting. Reads past stream->in, which must be empty: as
  * read_now of its type. Writes stream->out and `more`: as write_now. */

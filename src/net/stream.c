@@ -204,6 +204,11 @@ int sos_stream_write_now_(sos_stream *stream, struct sos_slice *more)
     return status != SOS_OK ? status : noted_writing(stream, stream->type->write_now(stream, more));
 }
 
+sos_op sos_stream_wait_(sos_task *task, const sos_stream *stream)
+{
+    return stream->wants != 0 ? sos_wait_again(task, stream->fd, stream->wants) : sos_yield(task);
+}
+
 struct more {
     sos_frame frame;
     sos_stream *stream;
@@ -215,7 +220,7 @@ static async_fn(more)
     async_begin(more);
     stream_enter(self->stream);
     do {
-        try_await(sos_wait_again(task, self->stream->fd, self->stream->wants));
+        try_await(sos_stream_wait_(task, self->stream));
         self->status = more_now(self->stream);
     } while (self->status == SOS_EAGAIN);
     async_return(self->status);
@@ -401,7 +406,7 @@ static async_fn(writing)
     async_begin(writing);
     stream_enter(self->stream);
     do {
-        try_await(sos_wait_again(task, self->stream->fd, self->stream->wants));
+        try_await(sos_stream_wait_(task, self->stream));
         self->status = go_on(self->stream, &self->more, self->shut);
     } while (self->status == SOS_EAGAIN);
     async_return(self->status == SOS_OK ? self->result : self->status);

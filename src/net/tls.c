@@ -13,8 +13,10 @@
 enum {
     RECORD = 16384, /* bytes in clear of one, at most */
     RECORD_MORE = 512,
-    OUT_ENOUGH = 3 * RECORD, /* encrypted and not sent: nothing more is encrypted then */
-    OUT_MOST = 262144        /* with what the engine has to say itself, to one who does not read */
+    IN_MOST = RECORD + RECORD_MORE, /* the engine gets no more within one call */
+    IN_AFTER = 2048,                /* nor than this, when that was not enough for the last one */
+    OUT_ENOUGH = 3 * RECORD,        /* encrypted and not sent: nothing more is encrypted then */
+    OUT_MOST = 262144 /* with what the engine has to say itself, to one who does not read */
 };
 
 /* ---- Contexts */
@@ -92,9 +94,11 @@ struct tls {
     sos_tls_context *context;
     const struct sos_tls_engine *engine;
     void *connection;
-    bool shaken;   /* the engine's handshake is over */
-    bool greeted;  /* ... and all of ours has gone */
-    bool notified; /* close_notify has been said */
+    uint32_t in_left; /* what the engine may still get within its call */
+    uint8_t in_wants; /* what the lower stream waits for; 0: nothing, it was only enough for now */
+    bool shaken;      /* the engine's handshake is over */
+    bool greeted;     /* ... and all of ours has gone */
+    bool notified;    /* close_notify has been said */
 };
 
 static struct tls *tls_of(sos_stream *stream)
@@ -104,21 +108,43 @@ static struct tls *tls_of(sos_stream *stream)
 
 /* ---- What the engine calls */
 
-/* What the lower stream had read before it was one of TLS comes first. */
-static int receive(void *context, void *bytes, size_t size)
+/* Before each call of the engine that may receive. A flood is taken in short steps. */
+static void begin_to_receive(struct tls *tls)
 {
-    struct tls *tls = context;
-    sos_stream *lower = tls->lower;
+    tls->in_left = tls->in_wants == 0 ? IN_AFTER : IN_MOST;
+    tls->in_wants = SOS_READABLE;
+}
+
+/* What the lower stream had read before it was one of TLS comes first. */
+static int receive_some(sos_stream *lower, void *bytes, size_t size)
+{
     size_t waiting = buffer_count(&lower->in);
-    if (waiting == 0) {
-        int got = sos_stream_read_now_(lower, bytes, size);
-        return got == SOS_EEOF ? 0 : got;
-    }
+    if (waiting == 0)
+        return sos_stream_read_now_(lower, bytes, size);
     if (size > waiting)
         size = waiting;
     memcpy(bytes, lower->in.bytes + lower->in.first, size);
     sos_stream_take(lower, size);
     return (int)size;
+}
+
+/*
+ * Engines go on as long as they get something, and updates of keys and session tickets give nothing
+ * to read: without a bound, one who sends them without end would hold the runtime in one step.
+ */
+static int receive(void *context, void *bytes, size_t size)
+{
+    struct tls *tls = context;
+    if (tls->in_left == 0) {
+        tls->in_wants = 0;
+        return SOS_EAGAIN;
+    }
+    int got = receive_some(tls->lower, bytes, size < tls->in_left ? size : tls->in_left);
+    if (got == SOS_EAGAIN)
+        tls->in_wants = tls->lower->wants;
+    if (got > 0)
+        tls->in_left -= (uint32_t)got;
+    return got == SOS_EEOF ? 0 : got;
 }
 
 static int send(void *context, const void *bytes, size_t size)
@@ -160,6 +186,7 @@ static int shake(struct tls *tls)
 {
     if (tls->greeted)
         return SOS_OK;
+    begin_to_receive(tls);
     int status = tls->shaken ? SOS_OK : tls->engine->handshake(tls->connection);
     int flushed = flush(tls);
     bool cut = flushed != SOS_OK && flushed != SOS_EAGAIN && flushed != SOS_ENOMEM;
@@ -170,9 +197,11 @@ static int shake(struct tls *tls)
         return SOS_OK;
     }
     if (status == SOS_EAGAIN && flushed == SOS_OK)
-        tls->stream.wants = SOS_READABLE;
-    if (status == SOS_EAGAIN && cut)
+        tls->stream.wants = tls->in_wants;
+    if (status == SOS_EAGAIN && cut) {
+        begin_to_receive(tls);
         status = tls->engine->handshake(tls->connection);
+    }
     return status == SOS_OK || (status == SOS_EAGAIN && flushed != SOS_OK) ? flushed : status;
 }
 
@@ -182,10 +211,11 @@ static int read_now(sos_stream *stream, void *bytes, size_t size)
     int status = shake(tls);
     if (status != SOS_OK)
         return status;
+    begin_to_receive(tls);
     status = tls->engine->read(tls->connection, bytes, size);
     flush(tls); /* answers to updates of keys, alerts; if not now, then with what comes next */
     if (status == SOS_EAGAIN)
-        stream->wants = SOS_READABLE;
+        stream->wants = tls->in_wants;
     return status;
 }
 
@@ -220,9 +250,10 @@ static int encrypt(struct tls *tls, struct sos_slice *more)
         return status;
     size_t size = waiting != 0 ? waiting : more->size;
     const void *bytes = waiting != 0 ? out->bytes + out->first : more->bytes;
+    begin_to_receive(tls);
     int put = tls->engine->write(tls->connection, bytes, size < RECORD ? size : RECORD);
     if (put == SOS_EAGAIN)
-        tls->stream.wants = SOS_READABLE;
+        tls->stream.wants = tls->in_wants;
     if (put < 0)
         return put;
     if (waiting != 0) {
@@ -316,6 +347,7 @@ static int new_stream(sos_tls_context *context, sos_stream *lower, struct sos_tl
     tls->lower = lower;
     tls->context = context;
     tls->engine = context->engine;
+    tls->in_wants = SOS_READABLE;
     context->users++;
     *made = tls;
     return SOS_OK;
@@ -427,7 +459,7 @@ static async_fn(shaking)
     if (self->status != SOS_OK)
         async_return(self->status);
     while ((self->status = shake(self->tls)) == SOS_EAGAIN)
-        try_await(sos_wait_again(task, self->lower->fd, self->tls->stream.wants));
+        try_await(sos_stream_wait_(task, &self->tls->stream));
     if (self->status == SOS_OK) {
         *self->stream = &self->tls->stream;
         self->tls = NULL;
