@@ -11,7 +11,9 @@
  * `max_buffer_size` and is given back when it is empty: an idle stream has none. A deadline or a
  * kill in the middle of an operation loses nothing of it. The stream keeps its first error: every
  * operation after it ends in the same. Only when writing finds the other end gone (SOS_EPIPE,
- * SOS_ECONNRESET) may reading go on, since that may have said why; and SOS_ENOMEM may be tried again.
+ * SOS_ECONNRESET) may reading go on, since that may have said why. SOS_ENOMEM has lost nothing and may
+ * be tried again, as often as one likes; unless a part of what was to be written had gone already: then
+ * every later write ends in SOS_ENOMEM too, and sos_stream_error says so.
  *
  * Functions that return sos_op are for tasks; the others may be called on the runtime's thread.
  */

@@ -401,6 +401,13 @@ static int go_on(sos_stream *stream, struct sos_slice *more, bool shut)
     return status;
 }
 
+/* What has lost nothing may be tried again; after a part has gone, that would send it twice. */
+static void noted_part(sos_stream *stream, int status, bool part)
+{
+    if (part && status == SOS_ENOMEM && stream->write_error == 0)
+        stream->write_error = SOS_ENOMEM;
+}
+
 static async_fn(writing)
 {
     async_begin(writing);
@@ -411,6 +418,7 @@ static async_fn(writing)
     } while (self->status == SOS_EAGAIN);
     async_return(self->status == SOS_OK ? self->result : self->status);
     async_finally;
+    noted_part(self->stream, sos_status(task), self->more.size != (size_t)self->result);
     if (self->more.size != 0)
         self->stream->torn = true;
     sos_stream_leave_(self->stream);
@@ -423,9 +431,15 @@ static sos_op write_all(sos_task *task, sos_stream *stream, const void *bytes, s
     struct sos_slice more = { bytes, size };
     int status = size > INT_MAX || (bytes == NULL && size != 0) ? SOS_EINVAL
                                                                 : go_on(stream, &more, shut);
-    if (status != SOS_EAGAIN)
-        return sos_complete(task, status == SOS_OK ? (int)size : status);
-    return async_call(writing, .stream = stream, .more = more, .result = (int)size, .shut = shut);
+    if (status == SOS_EAGAIN) {
+        sos_op op = async_call(writing, .stream = stream, .more = more, .result = (int)size,
+                               .shut = shut);
+        if (op.outcome_ != SOS_DONE_)
+            return op;
+        status = SOS_ENOMEM; /* there is no frame */
+    }
+    noted_part(stream, status, more.size != size);
+    return sos_complete(task, status == SOS_OK ? (int)size : status);
 }
 
 sos_op sos_stream_flush(sos_task *task, sos_stream *stream)
