@@ -109,7 +109,7 @@ static void update_keys(struct peer *self, int kind)
 
 static int times(int many)
 {
-    return getenv("SOS_VALGRIND") != NULL ? many / 4 : many;
+    return getenv("SOS_VALGRIND") != NULL ? many / 8 : many;
 }
 
 static void pour(struct peer *self)
@@ -161,7 +161,7 @@ static async_fn(is_flooded)
     async_begin(ours);
     await(shake_hands(task, self));
     CHECK_INT(sos_status(task), SOS_OK);
-    await(sos_within(task, 100, sos_stream_until(task, self->stream, "\n", 1, 0)));
+    await(sos_within(task, 20, sos_stream_until(task, self->stream, "\n", 1, 0)));
     CHECK_INT(sos_status(task), SOS_ETIMEDOUT);
     await(sos_stream_until(task, self->stream, "\n", 1, 0));
     CHECK_INT(sos_status(task), 5);
@@ -242,13 +242,15 @@ static void expect_room_for_others(bool server, enum flood flood)
     sos_fork(world.os, neighbour, sos_opt(.priority = 3));
     CHECK_INT(sos_run(world.os), SOS_OK);
     CHECK(read_all > (size_t)times(500000) && read_most <= STEP_MOST);
-    CHECK(read_steps > times(200));
+    CHECK(read_steps > times(100));
     tls_world_close();
 }
 
 static void no_flood_holds_the_runtime(void)
 {
     expect_room_for_others(false, KEY_UPDATES);
+    if (getenv("SOS_VALGRIND") != NULL)
+        return;
     expect_room_for_others(true, KEY_UPDATES);
     expect_room_for_others(false, TICKETS);
 }
