@@ -61,6 +61,13 @@ int memcmp(const void *a, const void *b, size_t size);
 #define memcpy __builtin_memcpy
 #endif
 
+/* Before a loop so short that its jump back counts. */
+#if SOS_FAST_ && UINTPTR_MAX > 0xFFFFFFFFu && defined(__GNUC__) && !defined(__clang__)
+#define TWO_A_TURN_ _Pragma("GCC unroll 2")
+#else
+#define TWO_A_TURN_
+#endif
+
 #define CONTAINER_(pointer, type, member)                                                          \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
@@ -264,7 +271,7 @@ struct sos {
     bool fixed;          /* all memory is config.memory */
     bool clients_filled; /* the defaults of config.client_defaults */
     uint32_t pace;       /* steps that may go by between two looks */
-    uint32_t ready_bits; /* level n: bit 31 - n; levels from 32 on: ready_more */
+    uint32_t ready_bits; /* sos_level_bit_(n): level n; levels from 32 on: ready_more */
     const volatile uint32_t *doorbell;
     uint64_t looked_due;             /* the next timer, as told to the kernel in the last look */
     sos_task *running;               /* may await; NULL between steps and in async_finally */
@@ -416,9 +423,22 @@ static inline void sos_list_remove_(struct sos_link **list, struct sos_link *lin
 INTERNAL_ void sos_ready_mark_above_31_(sos *os, unsigned level, bool ready);
 INTERNAL_ void sos_ready_place_with_care_(sos *os, sos_task *task, enum sos_place why);
 
+/* Counted from the end at which the CPU finds the first one sooner: x86 takes eight micro-operations
+ * from the high end, Arm one more instruction from the low one. */
+static inline uint32_t sos_level_bit_(unsigned level)
+{
+    return SOS_BIG_ ? 1u << (level & 31) : 0x80000000u >> level;
+}
+
+/* Of the most urgent level among `bits`, which are not 0. */
+static inline unsigned sos_first_level_(uint32_t bits)
+{
+    return (unsigned)(SOS_BIG_ ? __builtin_ctz(bits) : __builtin_clz(bits));
+}
+
 static inline void sos_ready_mark_(sos *os, unsigned level, bool ready)
 {
-    uint32_t bit = 0x80000000u >> (SOS_BIG_ ? level & 31 : level);
+    uint32_t bit = sos_level_bit_(level);
     if (SOS_BIG_ && UNLIKELY_(level >= 32))
         sos_ready_mark_above_31_(os, level, ready);
     else if (ready)
@@ -487,7 +507,7 @@ INTERNAL_ unsigned sos_ready_level_above_31_(const sos *os);
 static inline unsigned sos_ready_level_(const sos *os)
 {
     if (LIKELY_(os->ready_bits != 0))
-        return (unsigned)__builtin_clz(os->ready_bits);
+        return sos_first_level_(os->ready_bits);
     return SOS_BIG_ ? sos_ready_level_above_31_(os) : SOS_LEVELS_MAX_;
 }
 
@@ -656,7 +676,7 @@ static inline int sos_target_(const sos *os, sos_handle handle, sos_task **task)
 
 INTERNAL_ sos_handle sos_handle_of_(const sos_task *task);
 INTERNAL_ void sos_task_end_(sos_task *task); /* its frames are gone, its result is its status */
-INTERNAL_ bool sos_end_usual_(sos_task *task, const sos_frame *frame);
+INTERNAL_ bool sos_end_usual_(sos_task *task);
 INTERNAL_ void sos_record_free_(sos_task *task);
 INTERNAL_ struct sos_extras_ *sos_extras_(const sos_task *task);
 INTERNAL_ int sos_check_thread_(const sos *os);

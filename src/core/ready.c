@@ -4,7 +4,7 @@
 
 void sos_ready_mark_above_31_(sos *os, unsigned level, bool ready)
 {
-    uint32_t bit = 0x80000000u >> (level % 32);
+    uint32_t bit = sos_level_bit_(level);
     if (ready)
         os->ready_more[level / 32] |= bit;
     else
@@ -25,7 +25,7 @@ unsigned sos_ready_level_above_31_(const sos *os)
 {
     for (unsigned word = 1; word * 32 < os->config.priority_levels; word++)
         if (os->ready_more[word] != 0)
-            return word * 32 + (unsigned)__builtin_clz(os->ready_more[word]);
+            return word * 32 + sos_first_level_(os->ready_more[word]);
     return SOS_LEVELS_MAX_;
 }
 

@@ -34,8 +34,9 @@ static void yield(sos *os, sos_task *task)
 }
 
 /* The innermost function has ended. False: so has the task, or its step. */
-static inline bool function_ended(sos *os, sos_task *task, sos_frame *frame)
+static inline bool function_ended(sos *os, sos_task *task)
 {
+    sos_frame *frame = task->frame;
     if (frame->resume != SOS_RESUME_UNWIND_) { /* it ran to async_end without async_return */
         if (UNLIKELY_(frame->scope != 0))
             sos_return_(task, SOS_OK);
@@ -64,37 +65,35 @@ static inline bool function_ended(sos *os, sos_task *task, sos_frame *frame)
  * What a step does beyond suspending its task: functions that end and are called, yields. Goes on
  * with the frame that is on top until the task has suspended.
  */
-static void finish_step(sos *os, sos_task *task, sos_frame *frame, int outcome)
+static void finish_step(sos *os, sos_task *task, int outcome)
 {
     while (outcome != SOS_SUSPENDED_) {
         if (outcome == SOS_YIELDED_) {
             if (UNLIKELY_(os->running != task))
-                sos_refuse_in_(task, frame); /* it awaited in async_finally */
+                sos_refuse_in_(task, task->frame); /* it awaited in async_finally */
             yield(os, task);
             return;
         }
-        if (outcome == SOS_DONE_ && !function_ended(os, task, frame))
+        if (outcome == SOS_DONE_ && !function_ended(os, task))
             return;
         if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0))
             return; /* run_steps reaps it */
         before_step();
-        frame = task->frame;
-        outcome = frame->function(task, frame);
+        outcome = task->frame->function(task, task->frame);
     }
 }
 
-static inline int begin_step(sos *os, sos_task *task, sos_frame *frame)
+static inline int begin_step(sos *os, sos_task *task)
 {
     os->running = task;
     os->streak = 0;
     before_step();
-    return frame->function(task, frame);
+    return task->frame->function(task, task->frame);
 }
 
 void sos_step_(sos *os, sos_task *task)
 {
-    sos_frame *frame = task->frame;
-    finish_step(os, task, frame, begin_step(os, task, frame));
+    finish_step(os, task, begin_step(os, task));
 }
 
 /* The way around for what few steps need: grants, levels above 31, accounting, a policy. */
@@ -124,39 +123,37 @@ static inline bool undisturbed(const sos *os)
 }
 
 /*
- * Tasks that were added together often lie at equal distances: then the one after the next few is
- * in the cache when its turn comes. A wrong guess costs nothing; where there is no cache it would.
+ * Steps of the tasks of one level, in turn, as long as each of them yields and nothing asks for
+ * attention: that costs no more than a look at what can interrupt it. The next task is known
+ * without asking the queue for its front. Where size counts it is one step. Returns the steps that
+ * are left.
  */
-static inline void prefetch_beyond(const sos_task *task, const sos_task *next)
+static uint32_t run_level(sos *os, uint32_t bits, uint32_t steps)
 {
-    uintptr_t distance = (uintptr_t)next - (uintptr_t)task;
-    uintptr_t guess = (uintptr_t)next + 4 * distance;
-    prefetch_((const void *)(guess + offsetof(sos_task, link.next)));
-    prefetch_((const void *)(guess + sizeof(sos_task)));
+    struct sos_link **queue = &os->ready[sos_first_level_(bits)];
+    sos_task *task = task_of_(*queue);
+    TWO_A_TURN_
+    do {
+        int outcome = begin_step(os, task);
+        if (UNLIKELY_(outcome != SOS_YIELDED_ || *queue != &task->link || os->running != task)) {
+            if (!SOS_FAST_ || (outcome != SOS_SUSPENDED_ &&
+                               !(outcome == SOS_DONE_ && sos_end_usual_(task))))
+                finish_step(os, task, outcome);
+            return steps - 1;
+        }
+        task->status = SOS_OK;
+        task = task_of_(task->link.next);
+        *queue = &task->link;
+    } while (--steps != 0 && SOS_FAST_ && undisturbed(os) && os->ready_bits == bits);
+    return steps;
 }
 
-/*
- * Runs steps as long as nothing asks for attention. A task that only yields costs no more than a
- * look at what can interrupt it. Returns the steps that are left.
- */
+/* Runs steps as long as nothing asks for attention. Returns the steps that are left. */
 static uint32_t run_undisturbed(sos *os, uint32_t steps)
 {
     uint32_t bits;
-    for (; steps != 0 && undisturbed(os) && (bits = os->ready_bits) != 0; steps--) {
-        struct sos_link **queue = &os->ready[__builtin_clz(bits)];
-        sos_task *task = task_of_(*queue);
-        sos_frame *frame = task->frame;
-        int outcome = begin_step(os, task, frame);
-        if (LIKELY_(outcome == SOS_YIELDED_ && *queue == &task->link && os->running == task)) {
-            sos_task *next = task_of_(task->link.next);
-            prefetch_beyond(task, next);
-            task->status = SOS_OK;
-            *queue = &next->link;
-        } else if (outcome != SOS_SUSPENDED_ &&
-                   !(SOS_FAST_ && outcome == SOS_DONE_ && sos_end_usual_(task, frame))) {
-            finish_step(os, task, frame, outcome);
-        }
-    }
+    while (steps != 0 && undisturbed(os) && (bits = os->ready_bits) != 0)
+        steps = run_level(os, bits, steps);
     return steps;
 }
 

@@ -312,9 +312,10 @@ void sos_record_free_(sos_task *task)
  * The same for the usual end in a step: of a child that has neither children nor anything special,
  * and that its parent waits for. Otherwise false, and nothing has changed.
  */
-bool sos_end_usual_(sos_task *task, const sos_frame *frame)
+bool sos_end_usual_(sos_task *task)
 {
     sos *os = task->os;
+    const sos_frame *frame = task->frame;
     struct sos_link *joiner = task->joiners;
     if (frame != (const sos_frame *)(const void *)(task + 1) ||
         frame->resume != SOS_RESUME_UNWIND_ || task->link.flags != 0 ||
