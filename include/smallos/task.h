@@ -97,6 +97,7 @@ struct sos_link {
         void *out;         /* waits: where the result goes */
         uint32_t count[2]; /* joins of many: how many, how many still run */
         uint32_t mask;     /* signals waited for */
+        int status;        /* no wait any more: what it ended in */
     }
 #if defined(__GNUC__) && UINTPTR_MAX <= 0xFFFFFFFFu
     __attribute__((packed, aligned(4)))
@@ -221,7 +222,7 @@ SOS_MUST_USE sos_op sos_complete(sos_task *task, int status);
 
 /* ---- The task itself */
 
-/* The status in which the last await of `task` ended. */
+/* The status in which the last await of `task` ended; it means nothing while the task waits. */
 int sos_status(const sos_task *task);
 
 /* The runtime of a task, its handle, its name, its parent (pid SOS_ESTALE when it has none). */

@@ -75,12 +75,12 @@ bool sos_deadline_open_(sos_task *task, int64_t us)
 {
     sos_check_running_(task);
     if (us < 0) {
-        task->status = SOS_EINVAL;
+        task->link.status = SOS_EINVAL;
         return false;
     }
     struct deadline *self = (struct deadline *)(void *)sos_frame_push_(task, sizeof *self);
     if (self == NULL) {
-        task->status = SOS_ENOMEM;
+        task->link.status = SOS_ENOMEM;
         return false;
     }
     self->frame.function = deadline;
@@ -102,7 +102,7 @@ bool sos_deadline_open_(sos_task *task, int64_t us)
 sos_op sos_deadline_pass_(sos_task *task, sos_op op)
 {
     if (op.outcome_ == SOS_REFUSED_)
-        return sos_complete_(task, task->status);
+        return sos_complete_(task, task->link.status);
     if (op.outcome_ == SOS_DONE_) {
         deadline(task, task->frame);
         sos_frame_pop_(task);

@@ -98,6 +98,6 @@ void sos_return_(sos_task *task, int status)
     sos_frame *frame = task->frame;
     if (!SOS_FAST_ || UNLIKELY_(frame->resume == SOS_RESUME_UNWIND_ || frame->scope != 0))
         return_from(task, frame);
-    task->status = status;
+    task->link.status = status;
     task->os->running = NULL; /* what follows is the async_finally part: it may not await */
 }

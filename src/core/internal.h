@@ -124,8 +124,6 @@ struct sos_task {
 #if !SOS_LINK_LAST_
     struct sos_link link;
     struct sos_frame *frame; /* the innermost */
-    int status;
-    uint32_t signals;
 #endif
     sos *os;
     struct sos_link *joiners; /* circular: tasks and records that wait for the end */
@@ -134,12 +132,11 @@ struct sos_task {
     sos_index_ parent, first_child;
     sos_index_ next_sibling, prev_sibling; /* the first child's prev is the last */
     uint32_t lap;
+    uint32_t signals;
     const char *name; /* NULL: of a struct sos_start made by hand */
 #if SOS_LINK_LAST_
     struct sos_link link;
     struct sos_frame *frame;
-    int status;
-    uint32_t signals;
 #endif
 };
 
@@ -573,7 +570,7 @@ WARM_INLINE_ sos_op sos_suspend_in_(sos_task *task, enum sos_wait kind, struct s
 /* Ends a wait; the waker has taken the link out of its list. */
 HOT_INLINE_ void sos_resume_here_(sos *os, sos_task *task, int status, enum sos_place why)
 {
-    task->status = status;
+    task->link.status = status;
     task->link.kind = SOS_RUNNABLE;
     task->link.order = os->pass;
     if (UNLIKELY_(os->collecting) && why == SOS_PLACE_FRONT)

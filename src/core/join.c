@@ -35,7 +35,7 @@ APART_ sos_op join_with_care(sos_task *task, sos_task *target)
         return sos_complete_(task, status);
     if (target->link.kind != SOS_ENDED)
         return wait_for_end(task, target);
-    status = target->status;
+    status = target->link.status;
     target->link.flags |= SOS_REPORTED_;
     sos_record_free_(target);
     return sos_complete_(task, status);
@@ -63,9 +63,9 @@ void sos_joiners_answer_(sos_task *task)
         if (UNLIKELY_(link->kind == SOS_RECORD_))
             task->os->joins->answer(task, link);
         else if (SOS_FAST_)
-            sos_resume_here_(task->os, task_of_(link), task->status, SOS_PLACE_FRONT);
+            sos_resume_here_(task->os, task_of_(link), task->link.status, SOS_PLACE_FRONT);
         else
-            sos_resume_(task_of_(link), task->status, SOS_PLACE_FRONT);
+            sos_resume_(task_of_(link), task->link.status, SOS_PLACE_FRONT);
     }
 }
 
@@ -143,7 +143,7 @@ static void answer_record(sos_task *target, struct sos_link *record)
     unsigned kind = waiter->link.kind;
     struct sos_join *joins = waiter->link.object;
     record->kind = 0;
-    join->status = target->status;
+    join->status = target->link.status;
     uint32_t pending = --joins->link.count[1];
     if (kind == SOS_RUNNABLE || /* it has only begun to wait */
         (kind == SOS_WAIT_JOIN_ALL && join->status >= 0 && pending != 0) ||
@@ -220,9 +220,9 @@ static int scope_outcome(const sos_task *parent, const struct sos_scope *scope, 
             continue;
         if (child->link.kind != SOS_ENDED) {
             ++*running;
-        } else if (child->status < 0 && (child->link.flags & SOS_REPORTED_) == 0) {
+        } else if (child->link.status < 0 && (child->link.flags & SOS_REPORTED_) == 0) {
             child->link.flags |= SOS_REPORTED_;
-            return child->status;
+            return child->link.status;
         }
     }
     return *running != 0 ? SOS_EAGAIN : SOS_OK;
@@ -235,13 +235,13 @@ static void answer_scope(sos_task *child)
     if (parent == NULL || parent->link.kind != SOS_WAIT_SCOPE ||
         !sos_in_scope_(child, parent->link.object))
         return;
-    if (child->status < 0)
+    if (child->link.status < 0)
         child->link.flags |= SOS_REPORTED_;
-    if (child->status >= 0 &&
+    if (child->link.status >= 0 &&
         (--parent->link.count[0] != 0 ||
          scope_outcome(parent, parent->link.object, &parent->link.count[0]) == SOS_EAGAIN))
         return;
-    sos_resume_(parent, child->status < 0 ? child->status : SOS_OK, SOS_PLACE_FRONT);
+    sos_resume_(parent, child->link.status < 0 ? child->link.status : SOS_OK, SOS_PLACE_FRONT);
 }
 
 sos_op sos_scope_join(sos_task *task, struct sos_scope *scope)

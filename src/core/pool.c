@@ -11,7 +11,8 @@ enum {
     UNIT = SOS_POOL_UNIT_,
     SMALL = UNIT * SOS_POOL_CLASSES_,
     FIRST_CHUNK = 4096,
-    LAST_CHUNK = 1 << 20
+    LAST_CHUNK = 1 << 20,
+    CACHE_LINE = 64 /* a task of 128 bytes is to take two */
 };
 
 struct sos_chunk_ {
@@ -60,8 +61,9 @@ static bool grow(struct sos_pool_ *pool, struct sos_kernel *kernel)
     chunk->next = pool->chunks;
     chunk->size = size;
     pool->chunks = chunk;
-    pool->bump = (char *)chunk + CHUNK_START;
-    pool->bump_left = size - CHUNK_START;
+    size_t start = CHUNK_START + (-((uintptr_t)chunk + CHUNK_START) & (CACHE_LINE - 1));
+    pool->bump = (char *)chunk + start;
+    pool->bump_left = size - start;
     pool->use.reserved += size;
     if (size < LAST_CHUNK)
         pool->next_chunk = size * 2;

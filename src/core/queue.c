@@ -28,9 +28,11 @@ static bool hand_to_reader(struct sos_queue *queue, const void *item)
     sos_task *reader = sos_waitable_take_first_(&queue->readers);
     if (reader == NULL)
         return false;
-    memcpy(reader->link.out, item, queue->item_size);
+    void *out = reader->link.out;
+    memcpy(out, item, queue->item_size);
     queue->claimed++;
     sos_resume_granted_(reader, SOS_OK);
+    reader->link.out = out; /* for as long as the item can be given back */
     return true;
 }
 
@@ -60,7 +62,7 @@ static void admit_writer(struct sos_queue *queue)
 static void claim_item(struct sos_waitable *readers, sos_task *task)
 {
     struct sos_queue *queue = CONTAINER_(readers, struct sos_queue, readers);
-    (void)task;
+    task->link.status = SOS_OK;
     queue->claimed--;
     admit_writer(queue);
 }
@@ -122,18 +124,20 @@ sos_op sos_queue_put(sos_task *task, struct sos_queue *queue, const void *item)
 sos_op sos_queue_get(sos_task *task, struct sos_queue *queue, void *item)
 {
     sos_check_running_(task);
-    task->link.out = item;
     if (queue->count != 0) {
         take_first(queue, item);
         sos_op op = sos_complete_got_(task, SOS_OK, SOS_WAIT_QUEUE_GET, &queue->readers.waiters);
-        if (op.outcome_ == SOS_DONE_)
+        if (op.outcome_ == SOS_DONE_) {
             admit_writer(queue);
-        else
+        } else {
+            task->link.out = item;
             queue->claimed++;
+        }
         return op;
     }
     if (queue->closed)
         return sos_complete_(task, SOS_EPIPE);
+    task->link.out = item;
     return sos_waitable_wait_(task, &queue->readers, SOS_WAIT_QUEUE_GET);
 }
 

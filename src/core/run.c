@@ -24,7 +24,7 @@ static __attribute__((noinline)) void before_step(void)
 static void yield(sos *os, sos_task *task)
 {
     struct sos_link **queue = &os->ready[task->link.level];
-    task->status = SOS_OK;
+    task->link.status = SOS_OK;
     if (SOS_FAST_ && LIKELY_(*queue == &task->link && os->policy == NULL)) {
         *queue = task->link.next;
     } else {
@@ -40,14 +40,14 @@ static inline bool function_ended(sos *os, sos_task *task)
     if (frame->resume != SOS_RESUME_UNWIND_) { /* it ran to async_end without async_return */
         if (UNLIKELY_(frame->scope != 0))
             sos_return_(task, SOS_OK);
-        task->status = SOS_OK;
+        task->link.status = SOS_OK;
     }
     os->running = task;
     sos_frame_pop_(task);
     if (task->frame == NULL) {
         sos_ready_remove_(os, task);
         if (UNLIKELY_((task->link.flags & SOS_KILLED_) != 0)) {
-            task->status = SOS_ECANCELED;
+            task->link.status = SOS_ECANCELED;
             os->killed = NULL;
         }
         sos_task_end_(task);
@@ -58,7 +58,7 @@ static inline bool function_ended(sos *os, sos_task *task)
         sos_frame_pop_(task);
     }
     return (task->link.flags & SOS_KILLED_) != 0 ||
-           sos_complete_(task, task->status).outcome_ == SOS_DONE_;
+           sos_complete_(task, task->link.status).outcome_ == SOS_DONE_;
 }
 
 /*
@@ -141,7 +141,7 @@ static uint32_t run_level(sos *os, uint32_t bits, uint32_t steps)
                 finish_step(os, task, outcome);
             return steps - 1;
         }
-        task->status = SOS_OK;
+        task->link.status = SOS_OK;
         task = task_of_(task->link.next);
         *queue = &task->link;
     } while (--steps != 0 && SOS_FAST_ && undisturbed(os) && os->ready_bits == bits);

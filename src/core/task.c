@@ -88,7 +88,7 @@ static inline void remove_child(sos *os, sos_task *parent, sos_task *child)
 HOT_INLINE_ void free_record(sos_task *task)
 {
     sos *os = task->os;
-    if (UNLIKELY_(task->status < 0))
+    if (UNLIKELY_(task->link.status < 0))
         sos_report_(task, SOS_REPORT_FAILED);
     if (task->parent != NO_INDEX_)
         remove_child(os, os->tasks[task->parent], task);
@@ -155,7 +155,7 @@ HOT_INLINE_ void fill(sos *os, sos_task *task, sos_frame *frame, const struct so
     task->link.kind = SOS_RUNNABLE;
     task->link.order = 0;
     task->frame = frame;
-    task->status = SOS_OK;
+    task->link.status = SOS_OK;
     task->signals = 0;
     frame->back = 0;
     frame->flags = 0;
@@ -324,7 +324,7 @@ bool sos_end_usual_(sos_task *task)
         os->inheritance != NULL || os->attention.byte.mode != 0)
         return false;
     sos_task *parent = task_of_(joiner);
-    parent->status = task->status;
+    parent->link.status = task->link.status;
     parent->link.kind = SOS_RUNNABLE;
     parent->link.order = os->pass;
     sos_ready_replace_(os, task, parent);
@@ -377,7 +377,7 @@ int sos_release(sos *os, sos_handle target)
 
 int sos_status(const sos_task *task)
 {
-    return task->status;
+    return task->link.status;
 }
 
 sos *sos_of(const sos_task *task)
@@ -408,6 +408,6 @@ int sos_result(sos *os, sos_handle target, int *result)
         return SOS_ESTALE;
     if (task->link.kind != SOS_ENDED)
         return SOS_EAGAIN;
-    *result = task->status;
+    *result = task->link.status;
     return SOS_OK;
 }

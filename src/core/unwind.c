@@ -111,7 +111,7 @@ static void unwind_one_frame(sos_task *task)
 void sos_unwind_(sos_task *task)
 {
     sos *os = task->os;
-    task->status = (task->link.flags & SOS_KILLED_) != 0 ? SOS_ECANCELED : SOS_ETIMEDOUT;
+    task->link.status = (task->link.flags & SOS_KILLED_) != 0 ? SOS_ECANCELED : SOS_ETIMEDOUT;
     task->link.flags |= SOS_DYING_;
     task->link.next = os->dying;
     os->dying = &task->link;
@@ -151,7 +151,7 @@ void sos_kill_task_(sos_task *task, bool tree)
         os->reap_killed = reap_killed;
         os->attention.byte.killed = 1;
     } else if ((task->link.flags & SOS_DYING_) != 0) {
-        task->status = SOS_ECANCELED; /* a deadline was at it: now it goes to the bottom */
+        task->link.status = SOS_ECANCELED; /* a deadline was at it: now it goes to the bottom */
     } else {
         sos_unregister_(task);
         sos_unwind_(task);

@@ -30,7 +30,7 @@ void sos_refuse_(sos_task *task)
 sos_op sos_complete_(sos_task *task, int status)
 {
     sos *os = task->os;
-    task->status = status;
+    task->link.status = status;
     bool overtaken = sos_ready_level_(os) < task->link.level;
     bool tired = ++os->streak > SOS_AWAITS_PER_STEP_;
     if (LIKELY_((overtaken | tired | os->attention.byte.killed) == 0))
@@ -71,7 +71,7 @@ static void give_back(sos_task *task)
     unsigned kind = task->link.kind & ~(unsigned)(SOS_GRANTED_ | SOS_KEPT_);
     end_grant(task);
     if (kind == SOS_WAIT_SIGNAL) {
-        task->signals |= 1u << task->status;
+        task->signals |= 1u << task->link.status;
     } else if (kind != SOS_RESULT_) {
         struct sos_waitable *waitable = sos_waitable_of_(&task->link);
         waitable->type->give_back(waitable, task);

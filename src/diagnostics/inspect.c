@@ -67,7 +67,7 @@ int sos_inspect(const sos *os, sos_handle handle, struct sos_task_info *info)
         .parent = task->parent == NO_INDEX_ ? -1 : (int32_t)task->parent,
         .children = count_children(task),
         .signals = task->signals,
-        .status = task->status,
+        .status = link->kind == SOS_ENDED ? link->status : SOS_OK,
         .watcher = (link->flags & SOS_WATCHER_) != 0,
         .running = os->running == task,
     };
