@@ -136,8 +136,8 @@ static uint32_t run_level(sos *os, uint32_t bits, uint32_t steps)
     do {
         int outcome = begin_step(os, task);
         if (UNLIKELY_(outcome != SOS_YIELDED_ || *queue != &task->link || os->running != task)) {
-            if (!SOS_FAST_ || (outcome != SOS_SUSPENDED_ &&
-                               !(outcome == SOS_DONE_ && sos_end_usual_(task))))
+            if (!SOS_FAST_ ||
+                (outcome != SOS_SUSPENDED_ && !(outcome == SOS_DONE_ && sos_end_usual_(task))))
                 finish_step(os, task, outcome);
             return steps - 1;
         }

@@ -186,9 +186,8 @@ static struct sos_link *next_of(struct bin *bin)
             continue;
         *list = link->next;
         uintptr_t next = (uintptr_t)link->next; /* of a task, usually: all of it */
-        __builtin_prefetch((const void *)(next - offsetof(sos_task, link)));
         __builtin_prefetch((const void *)next);
-        __builtin_prefetch((const void *)(next + sizeof *link + sizeof(sos_frame)));
+        __builtin_prefetch((const void *)(next + sizeof *link));
         return link;
     }
     return NULL;
@@ -274,7 +273,7 @@ static struct sos_link *merge(struct sos_link *a, struct sos_link *b)
 /* Thousands may be armed for one microsecond, so the time must not grow with their square. */
 static struct sos_link *sort_by_order(struct sos_link *list)
 {
-    struct sos_link *runs[32] = { NULL }; /* runs[n]: 2^n links, sorted */
+    struct sos_link *runs[32]; /* runs[n], of those that are used: NULL, or 2^n links, sorted */
     unsigned used = 0;
     while (list != NULL) {
         struct sos_link *run = list;

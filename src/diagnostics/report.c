@@ -111,8 +111,9 @@ void sos_tell_what_(sos *os, const struct sos_report *what)
 static void report(sos_task *task, enum sos_report_kind kind)
 {
     if (kind == SOS_REPORT_FAILED) {
-        if (task->link.kind != SOS_ENDED || task->link.status >= 0 || task->link.status == SOS_ECANCELED ||
-            (task->link.flags & SOS_REPORTED_) != 0)
+        const struct sos_link *link = &task->link;
+        if (link->kind != SOS_ENDED || link->status >= 0 || link->status == SOS_ECANCELED ||
+            (link->flags & SOS_REPORTED_) != 0)
             return;
         task->link.flags |= SOS_REPORTED_;
     }
