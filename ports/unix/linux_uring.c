@@ -31,21 +31,29 @@ enum purpose { READ_ONCE, WRITE_ONCE, EVERY_READ, BELL, TIMER, OTHER };
 /* entry->armed: bits 1 << purpose. */
 
 enum {
+    STEPS_MIN = 2, /* however long they are */
     STEPS_MAX = 4096,
     ROOM_US = 500,          /* between two looks that nothing asks for */
     NEAR_US = 20,           /* a timer closer than that is not worth a request of its own */
+    NEAR_STEPS_MAX = 8,     /* until the next look then, */
+    NEAR_ROOM_US = 2,       /* if they take no longer than this */
     LOOKS_BEFORE_TIMER = 4, /* without sleeping: then the program is busy */
     BATCH = 8,              /* after one this large, more is likely on the way */
     COLLECT_US = 10,
     COLLECT_STEPS = 8
 };
 
+/* Steps until the next look: twice as many as long as they keep to the time that is meant for them. */
+struct allowance {
+    uint64_t looked; /* when it was given */
+    uint32_t steps;
+};
+
 struct uring {
     struct ring ring;
     uint64_t armed_due;            /* the timer request; SOS_NEVER: none */
     struct __kernel_timespec time; /* of it, while it is handed over */
-    uint64_t looked;               /* when that was */
-    uint32_t granted;              /* steps, by the last look */
+    struct allowance near, far;    /* while a timer is near; while none is */
     uint32_t looks;                /* since the last sleep, up to LOOKS_BEFORE_TIMER */
     uint32_t skipped;              /* looks since the last call, although it rings */
     uint32_t batch;                /* completions of the last call */
@@ -385,30 +393,36 @@ static void arm_timer(struct uring *uring, uint64_t due)
     sos_ring_submit_(&uring->ring);
 }
 
+static uint32_t allow(struct allowance *allowance, uint64_t now, uint32_t room_us, uint32_t most)
+{
+    uint32_t steps = allowance->steps;
+    if (now - allowance->looked <= room_us)
+        steps = steps < most ? steps * 2 : most;
+    else
+        steps /= 2;
+    allowance->steps = steps > STEPS_MIN ? steps : STEPS_MIN;
+    allowance->looked = now;
+    return allowance->steps;
+}
+
 /*
  * A timer near by is met by looking, one further off rings the doorbell. Only an earlier one moves
  * it: an early ring costs one look. A program that soon sleeps needs neither.
  */
 static uint32_t steps_until(struct unix_kernel *kernel, uint64_t now, uint64_t due)
 {
-    enum { FEW = 2 };
     struct uring *uring = uring_of(kernel);
     if (uring->looks < LOOKS_BEFORE_TIMER) {
         uring->looks++;
         if (due < uring->armed_due)
-            return FEW;
+            return STEPS_MIN;
     }
     if (due < uring->armed_due) {
         if (due - now < NEAR_US)
-            return FEW;
+            return allow(&uring->near, now, NEAR_ROOM_US, NEAR_STEPS_MAX);
         arm_timer(uring, due);
     }
-    if (now - uring->looked > ROOM_US)
-        uring->granted = uring->granted / 2 > FEW ? uring->granted / 2 : FEW;
-    else if (uring->granted < STEPS_MAX)
-        uring->granted *= 2;
-    uring->looked = now;
-    return uring->granted;
+    return allow(&uring->far, now, ROOM_US, STEPS_MAX);
 }
 
 /* While many descriptors are busy, a call for each event would cost more than it brings. */
@@ -442,7 +456,7 @@ static void wait(struct sos_kernel *face, sos *os, uint64_t until)
     sos_ring_wait_(running(kernel), until);
     report_all(kernel);
     uring->looks = 0;
-    uring->looked = 0;
+    uring->far.looked = 0;
 }
 
 /* ---- The back end */
@@ -492,7 +506,6 @@ static int open_uring(struct unix_kernel *kernel)
     }
     kernel->state = uring;
     uring->armed_due = SOS_NEVER;
-    uring->granted = 1;
     uring->exported = -1;
     kernel->face.doorbell = uring->ring.bell;
     if (kernel->slack_us == 0) /* the ring's waits, unlike others, have none of their own */
