@@ -198,10 +198,9 @@ struct sos_timer_bins_type {
 
 /* A signal posted from elsewhere; slots of a bounded queue of many writers and one reader. */
 struct sos_post_ {
-    uint32_t sequence;
+    uint32_t full; /* 0: not yet, or no longer; else the signal + 1 */
     int32_t pid;
     uint32_t lap;
-    int32_t signal;
 };
 
 /* ---- Memory: of pool.c, or of pool_list.c on small machines and where every block is to be a heap

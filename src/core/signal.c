@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Signals: 32 latches a task, and the bounded queue by which other threads and interrupts post
- * them. The queue is D. Vyukov's: each slot carries the turn it is for, so writers agree by one
- * compare-and-swap on the tail and the only reader needs none. The turn stands there without its low
- * bits, which say which slot it is, plus one when the slot is full: so zeroes are an empty queue.
+ * them. Writers agree by one compare-and-swap on the tail, and each then has its slot to itself
+ * until it marks it as full; the only reader empties the slots in turn, and the head that it moves on
+ * behind itself tells the writers how many are free.
  */
 #include "internal.h"
 
@@ -67,45 +67,42 @@ void sos_ring_(sos *os)
         os->kernel->wake(os->kernel);
 }
 
+static struct sos_post_ *post_at(const sos *os, uint32_t turn)
+{
+    return &os->posts[turn & (os->config.post_capacity - 1)];
+}
+
 static void take_posts(sos *os)
 {
-    uint32_t capacity = os->config.post_capacity;
     for (;;) {
-        struct sos_post_ *slot = &os->posts[os->post_head & (capacity - 1)];
-        if (__atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE) != (os->post_head & -capacity) + 1)
+        struct sos_post_ *slot = post_at(os, os->post_head);
+        uint32_t full = __atomic_load_n(&slot->full, __ATOMIC_ACQUIRE);
+        if (full == 0)
             return;
-        sos_task *task = sos_lookup_(os, (sos_handle){ slot->pid, slot->lap });
-        int signal = slot->signal;
-        __atomic_store_n(&slot->sequence, (os->post_head & -capacity) + capacity, __ATOMIC_RELEASE);
-        os->post_head++;
+        sos_task *task = sos_lookup_at_(os, slot->pid, slot->lap);
+        __atomic_store_n(&slot->full, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&os->post_head, os->post_head + 1, __ATOMIC_RELEASE);
         if (task != NULL && task->link.kind != SOS_ENDED)
-            deliver(task, signal);
+            deliver(task, (int)full - 1);
     }
 }
 
 int sos_post(sos *os, sos_handle target, int signal)
 {
-    struct sos_post_ *slot;
-    uint32_t turn, lap, capacity = os->config.post_capacity;
+    uint32_t turn;
     if ((unsigned)signal >= SIGNALS)
         return SOS_EINVAL;
-    do {
+    do { /* a head beyond the turn says that the turn is taken */
         turn = __atomic_load_n(&os->post_tail, __ATOMIC_RELAXED);
-        slot = &os->posts[turn & (capacity - 1)];
-        lap = turn & -capacity;
-        uint32_t sequence = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE);
-        if ((int32_t)(sequence - lap) < 0)
+        uint32_t under_way = turn - __atomic_load_n(&os->post_head, __ATOMIC_ACQUIRE);
+        if ((int32_t)under_way >= (int32_t)os->config.post_capacity)
             return SOS_EAGAIN;
-        if (sequence != lap)
-            continue;
-        if (claim_turn(os, turn))
-            break;
-    } while (true);
+    } while (!claim_turn(os, turn));
     __atomic_store_n(&os->take_posts, take_posts, __ATOMIC_RELAXED);
+    struct sos_post_ *slot = post_at(os, turn);
     slot->pid = target.pid;
     slot->lap = target.lap;
-    slot->signal = signal;
-    __atomic_store_n(&slot->sequence, lap + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->full, (uint32_t)signal + 1, __ATOMIC_RELEASE);
     sos_ring_(os);
     return SOS_OK;
 }
