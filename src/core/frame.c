@@ -84,20 +84,28 @@ sos_op sos_call_(sos_task *task, sos_async_function function, const void *argume
     return (sos_op){ SOS_CALLED_ };
 }
 
-APART_ void return_from(sos_task *task, sos_frame *frame)
+static inline void leave(sos_task *task, int status)
 {
+    task->link.status = status;
+    task->os->running = NULL; /* what follows is the async_finally part: it may not await */
+}
+
+APART_ void return_with_care(sos_task *task, int status)
+{
+    sos_frame *frame = task->frame;
     if (frame->resume == SOS_RESUME_UNWIND_)
         sos_refuse_in_(task, frame); /* async_return in async_finally */
     if (frame->scope != 0)
         task->os->scope_end(task, sos_frame_scope_(frame));
     frame->scope = 0;
+    leave(task, status);
 }
 
 void sos_return_(sos_task *task, int status)
 {
-    sos_frame *frame = task->frame;
-    if (!SOS_FAST_ || UNLIKELY_(frame->resume == SOS_RESUME_UNWIND_ || frame->scope != 0))
-        return_from(task, frame);
-    task->link.status = status;
-    task->os->running = NULL; /* what follows is the async_finally part: it may not await */
+    const sos_frame *frame = task->frame;
+    if (SOS_FAST_ && LIKELY_(frame->resume != SOS_RESUME_UNWIND_ && frame->scope == 0))
+        leave(task, status);
+    else
+        return_with_care(task, status);
 }
