@@ -293,13 +293,14 @@ struct sos {
     /* Set by the first call that needs it, so that a program links only what it uses. */
     const struct sos_inheritance_ *inheritance;
     const struct sos_joins_ *joins;
-    void (*reap_killed)(sos *os);          /* the running task was killed and its step is over */
-    void (*step)(sos *os, sos_task *task); /* when attention.mode is set */
+    struct sos_mutex *held;
 
     struct sos_config config;
 
-    void (*kill_all)(sos *os);            /* at the end of a run: watchers, and all after a stop */
-    void (*child_ended)(sos_task *child); /* its parent may wait for a scope */
+    void (*reap_killed)(sos *os);          /* the running task was killed and its step is over */
+    void (*step)(sos *os, sos_task *task); /* when attention.mode is set */
+    void (*kill_all)(sos *os);             /* at the end of a run: watchers, and all after a stop */
+    void (*child_ended)(sos_task *child);  /* its parent may wait for a scope */
     void (*scope_end)(sos_task *parent, const struct sos_scope *scope);
     void (*expire)(sos *os);
     void (*take_posts)(sos *os);
@@ -312,7 +313,6 @@ struct sos {
     struct sos_post_ *posts;
     uint32_t post_head, post_tail;
     void *bins;
-    struct sos_mutex *held;
     struct sos_accounting_ *accounting;
     struct sos_output_ *output;
     uint32_t step_limit_us;

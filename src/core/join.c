@@ -70,7 +70,7 @@ void sos_joiners_answer_(sos_task *task)
 }
 
 /* ---- Several: the waiter's `object` is the first record, the counts of which say how many there
- * are, and how many of their targets still run. */
+ * are, and how many of their targets still run. A record's `object` is the list it stands in. */
 
 static sos_task *waiter_of(struct sos_link *link)
 {
@@ -115,7 +115,7 @@ static void unregister_several(sos_task *task)
     struct sos_join *join = task->link.object;
     for (uint32_t left = join->link.count[0]; left != 0; left--, join++)
         if (join->link.kind == SOS_RECORD_) {
-            sos_list_remove_(&sos_lookup_(task->os, join->task)->joiners, &join->link);
+            sos_list_remove_(join->link.object, &join->link);
             join->link.kind = 0;
         }
 }
@@ -166,9 +166,11 @@ static sos_op join_several(sos_task *task, struct sos_join *joins, size_t size, 
         return sos_complete_(task, SOS_EINVAL);
     struct sos_join *end = joins + size;
     for (struct sos_join *join = joins; join != end; join++) {
-        int error = check_target(task, sos_lookup_(os, join->task));
+        sos_task *target = sos_lookup_(os, join->task);
+        int error = check_target(task, target);
         if (error != 0)
             return sos_complete_(task, error);
+        join->link.object = &target->joiners;
     }
     os->joins = &several;
     task->link.object = joins;
@@ -177,10 +179,10 @@ static sos_op join_several(sos_task *task, struct sos_join *joins, size_t size, 
         join->waiter = task;
         join->status = SOS_EAGAIN;
         join->link.kind = SOS_RECORD_;
-        sos_list_append_(&sos_lookup_(os, join->task)->joiners, &join->link);
+        sos_list_append_(join->link.object, &join->link);
     }
     for (struct sos_join *join = joins; join != end; join++) {
-        sos_task *target = sos_lookup_(os, join->task);
+        sos_task *target = CONTAINER_(join->link.object, sos_task, joiners);
         if (target->link.kind != SOS_ENDED)
             continue;
         target->link.flags |= SOS_REPORTED_;

@@ -162,10 +162,11 @@ HOT_INLINE_ void fill(sos *os, sos_task *task, sos_frame *frame, const struct so
     sos_frame_fill_(frame, what->function, what->frame, (uint32_t)what->size & ~1u);
 }
 
-/* Beyond what a frame may have, or so much that the sum below overflows. */
+/* Beyond what a frame may have, or what can be counted. */
 static bool too_large(uint32_t size, uint32_t room)
 {
-    return SOS_BIG_ ? size >= 4u << 16 || room >= NO_INDEX_ / 2 : (size | room) >= 1u << 16;
+    uint32_t most = SOS_BIG_ ? INT32_MAX : NO_INDEX_ - MOST_BEFORE_FRAMES - 8;
+    return size >= (SOS_BIG_ ? 4u << 16 : most) || room > most - size;
 }
 
 /* Makes the record of a task and counts it in; it stands in no queue yet. */
@@ -177,8 +178,7 @@ static int add(sos *os, sos_task *parent, const struct sos_start *what, sos_task
     uint32_t room = (options->frame_room + 7u) & ~7u;
     if (priority == 0 && parent != NULL)
         priority = parent->link.priority;
-    if (priority - 1 >= os->config.priority_levels - 1 || too_large(size, options->frame_room) ||
-        size + room >= NO_INDEX_ - MOST_BEFORE_FRAMES)
+    if (priority - 1 >= os->config.priority_levels - 1 || too_large(size, options->frame_room))
         return SOS_EINVAL;
     if (os->live + os->ended >= os->config.task_capacity)
         return SOS_ECAPACITY;

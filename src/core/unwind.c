@@ -85,12 +85,11 @@ static void unwind_one_frame(sos_task *task)
     sos_frame *frame = task->frame;
     struct sos_scope *scope = NULL;
     sos_task *child = NULL;
+    bool tree = (task->link.flags & SOS_TREE_) != 0;
     if (frame != NULL && frame->scope != 0)
         scope = sos_frame_scope_(frame);
-    if ((task->link.flags & SOS_TREE_) != 0)
-        child = child_to_kill(task, NULL);
-    else if (scope != NULL)
-        child = child_to_kill(task, scope);
+    if (tree || scope != NULL)
+        child = child_to_kill(task, tree ? NULL : scope);
     if (child != NULL) {
         sos_kill_task_(child, true);
         return;
