@@ -33,10 +33,17 @@ qemu-system-arm          test,bench                      boots the Cortex-M firm
 qemu-system-misc         test,bench                      boots the RISC-V and lx106 firmware
 redis-server             servers,test,bench              server for the Redis client
 nginx                    servers,test,bench              server for the HTTP client
+libnginx-mod-nchan       test                            server for the SSE client
 mosquitto                servers,test,bench              server for the MQTT client
 python3-websockets       servers,test                    server for the WebSocket client
+nodejs                   test,bench                      runs the next one
+node-ws                  test,bench                      server for the WebSocket client
+libmosquitto-dev         bench                           peer to compare with
 libuv1-dev               bench                           peer to compare with
 libhiredis-dev           bench                           peer to compare with
+libwebsockets-dev        bench                           peer to compare with
+libcurl4-openssl-dev     bench                           peer to compare with
+wrk                      bench                           peer to compare with
 TABLE
 }
 

@@ -41,7 +41,8 @@ extern "C" {
     X(EEOF, -28, "the stream has ended")                                                           \
     X(ENONAME, -29, "no such host name")                                                           \
     X(ETLS, -30, "TLS failed")                                                                     \
-    X(ESERVER, -31, "the server answered with an error")
+    X(ESERVER, -31, "the server answered with an error")                                           \
+    X(ELOST, -32, "the connection was lost: what was under way may have been done")
 
 enum sos_error {
     SOS_OK = 0,

@@ -20,6 +20,7 @@ extern "C" {
 #endif
 
 struct sos_kernel;
+struct sos_mqtt_store;
 
 /* How readiness is learnt. */
 enum sos_unix_backend {
@@ -81,6 +82,21 @@ int sos_unix_signal(struct sos_kernel *kernel, sos *os, int posix_signal, sos_ha
  * the first one is restored. 0; SOS_EINVAL: was not on. Any thread, but not a signal handler.
  */
 int sos_unix_signal_off(struct sos_kernel *kernel, int posix_signal);
+
+/*
+ * Opens a store for one MQTT client (smallos/mqtt.h) in the file `path`, which is made if need be, for
+ * this user alone; `path`.new is used beside it at times. What was synced outlives kill -9 and a loss
+ * of power; what was not is there or not, a torn end of the file is cut off. Reading and syncing take
+ * as long as the disk takes and hold the whole thread up. Each call may come from any thread, one at a
+ * time.
+ * 0; SOS_EBUSY: another process has it open, or this one; SOS_ENOENT: no such folder; SOS_EACCES;
+ * SOS_EMFILE; SOS_ENOMEM; SOS_EIO. On an error *store is zero.
+ */
+int sos_unix_mqtt_store_open(struct sos_mqtt_store *store, const char *path);
+
+/* Syncs and closes it, after the client; *store is zero then. 0, or why the last records may not be
+ * safe. A store that is zero is fine. */
+int sos_unix_mqtt_store_close(struct sos_mqtt_store *store);
 
 #ifdef __cplusplus
 }

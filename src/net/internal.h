@@ -71,6 +71,7 @@ SOS_MUST_USE sos_op sos_stream_wait_(sos_task *task, const sos_stream *stream);
 /* What the operations try first: all without waiting. Reads past stream->in, which must be empty: as
  * read_now of its type. Writes stream->out and `more`: as write_now. */
 int sos_stream_read_now_(sos_stream *stream, void *bytes, size_t size);
+int sos_stream_more_now_(sos_stream *stream); /* as sos_stream_more, or SOS_EAGAIN */
 int sos_stream_write_now_(sos_stream *stream, struct sos_slice *more);
 
 /* A stream of `size` bytes, the first of which are a struct sos_stream; the rest is zero. */

@@ -32,6 +32,8 @@ static int write_slices(sos_stream *stream, struct sos_slice *slices, size_t cou
             slices++;
             count--;
         }
+        while (count != 0 && slices[count - 1].size == 0)
+            count--;
         if (count == 0)
             return SOS_OK;
         int put = write_some(stream, slices, count);

@@ -176,7 +176,7 @@ static void fit_portion(sos_stream *stream, uint32_t got, uint32_t room)
 }
 
 /* Memory that nothing was read into is given back, so that an idle stream has none. */
-static int more_now(sos_stream *stream)
+int sos_stream_more_now_(sos_stream *stream)
 {
     struct sos_buffer_ *in = &stream->in;
     int got = why_not_readable(stream);
@@ -221,7 +221,7 @@ static async_fn(more)
     stream_enter(self->stream);
     do {
         try_await(sos_stream_wait_(task, self->stream));
-        self->status = more_now(self->stream);
+        self->status = sos_stream_more_now_(self->stream);
     } while (self->status == SOS_EAGAIN);
     async_return(self->status);
     async_finally;
@@ -231,7 +231,7 @@ static async_fn(more)
 
 sos_op sos_stream_more(sos_task *task, sos_stream *stream)
 {
-    int status = more_now(stream);
+    int status = sos_stream_more_now_(stream);
     if (status != SOS_EAGAIN)
         return sos_complete(task, status);
     return async_call(more, .stream = stream);

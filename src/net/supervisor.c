@@ -42,6 +42,15 @@ static int64_t with_jitter(sos *os, int64_t us)
     return us - (int64_t)((uint64_t)half * (chance >> 16) >> 16);
 }
 
+/* The moment stays when a wait is canceled: those who have no time for all of it get there too. */
+static int64_t left_to_wait(struct sos_supervisor *supervisor, sos *os)
+{
+    uint64_t now = sos_now(os);
+    if (supervisor->next == 0)
+        supervisor->next = now + (uint64_t)with_jitter(os, supervisor->delay_us);
+    return supervisor->next > now ? (int64_t)(supervisor->next - now) : 0;
+}
+
 struct waiting {
     sos_frame frame;
     struct sos_supervisor *supervisor;
@@ -50,11 +59,12 @@ struct waiting {
 static async_fn(waiting)
 {
     async_begin(waiting);
-    await(sos_within(task, with_jitter(sos_of(task), self->supervisor->delay_us),
+    await(sos_within(task, left_to_wait(self->supervisor, sos_of(task)),
                      sos_event_wait(task, &self->supervisor->hurry)));
     if (sos_status(task) != SOS_OK && sos_status(task) != SOS_ETIMEDOUT)
         async_return(sos_status(task));
     sos_event_clear(&self->supervisor->hurry);
+    self->supervisor->next = 0;
     async_return(SOS_OK);
     async_end;
 }
@@ -106,6 +116,7 @@ void sos_supervisor_ended(struct sos_supervisor *supervisor, sos *os)
         supervisor->delay_us = 0;
     }
     supervisor->began = 0;
+    supervisor->next = 0;
     supervisor->failures++;
     if (supervisor->delay_us == 0)
         supervisor->delay_us = options->first_delay_us;

@@ -27,7 +27,8 @@ def query(root, files):
     if not program:
         sys.exit("clang-query is missing (package clang-tools)")
     flags = ["-std=gnu11", "-w", "-DSOS_SOURCE_DIR=\"\""]
-    flags += [f"-I{root}/{folder}" for folder in ("include", "src", "tests/support", "bench", "ports/bare")]
+    flags += [f"-I{root}/{folder}" for folder in ("include", "src", "tests/support", "bench", "ports/bare",
+                                                  "demos/tool")]
     done = subprocess.run([program, "-f", f"{HERE}/async_locals.query", *files, "--", *flags],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=root)
     output = done.stdout + done.stderr
