@@ -1,92 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* The Redis client against redis-server, directly and through every fault, on every back end. */
-#include "smallos/redis.h"
-
-#include "fault_proxy.h"
-#include "server.h"
-#include "unix_world.h"
-
-static struct server server;
-static struct fault_proxy proxy;
-
-/* ---- What the tests run: one task with a connection, or many that share it */
-
-struct scene {
-    sos_frame frame;
-    sos_redis *redis;
-    sos_redis *second;
-    struct sos_redis_reply reply;
-    struct sos_redis_options options;
-    int index, left;
-    char text[32];
-};
-
-static const struct sos_redis_value *value_of(const struct sos_redis_reply *reply)
-{
-    CHECK(reply->value != NULL);
-    return reply->value;
-}
-
-static void expect_text(const struct sos_redis_value *value, enum sos_redis_type type,
-                        const char *text)
-{
-    CHECK(value != NULL);
-    CHECK_INT(value->type, type);
-    CHECK_TEXT(value->text, text);
-    CHECK_INT(value->length, strlen(text));
-}
-
-static void run_scene(sos_async_function function, uint16_t port)
-{
-    unix_open(&here, NULL);
-    if (port != 0) {
-        fault_proxy_start(here.os, &proxy, server.port, 3);
-        port = proxy.port;
-    }
-    struct scene first = { .options = { .port = port != 0 ? port : server.port } };
-    const struct sos_start start = {
-        .function = function,
-        .frame = &first,
-        .name = "scene",
-        .size = sizeof first,
-        .options = { .priority = 4 },
-    };
-    CHECK_INT(sos_fork_list(here.os, &start, 1, NULL), SOS_OK);
-    unix_run();
-}
-
-#define CONNECT() CHECKED(sos_redis_connect(task, &self->options, &self->redis), SOS_OK)
-#define CHECKED(operation, status)                                                                 \
-    await(operation);                                                                              \
-    CHECK_INT(sos_status(task), (status))
-#define CHECKED_COMMAND(status, ...)                                                               \
-    CHECKED(sos_redis_command(task, self->redis, &self->reply, __VA_ARGS__), status)
+#include "redis_scene.h"
 
 static async_fn(commands)
 {
     async_begin(scene);
     CONNECT();
     CHECKED_COMMAND(SOS_OK, "SET", "key", "value");
-    expect_text(value_of(&self->reply), SOS_REDIS_STRING, "OK");
+    expect_text(self->reply.value, SOS_REDIS_STRING, "OK");
     CHECKED_COMMAND(SOS_OK, "GET", "key");
-    expect_text(value_of(&self->reply), SOS_REDIS_STRING, "value");
+    expect_text(self->reply.value, SOS_REDIS_STRING, "value");
     CHECKED_COMMAND(SOS_OK, "GET", "no such key");
-    CHECK_INT(value_of(&self->reply)->type, SOS_REDIS_NULL);
+    CHECK_INT(self->reply.value->type, SOS_REDIS_NULL);
     CHECKED_COMMAND(SOS_OK, "INCRBY", "number", "-42");
-    CHECK_INT(value_of(&self->reply)->integer, -42);
+    CHECK_INT(self->reply.value->integer, -42);
     CHECKED_COMMAND(SOS_ESERVER, "INCR", "key");
-    expect_text(value_of(&self->reply), SOS_REDIS_ERROR,
-                "ERR value is not an integer or out of range");
+    expect_text(self->reply.value, SOS_REDIS_ERROR, "ERR value is not an integer or out of range");
     CHECKED_COMMAND(SOS_OK, "RPUSH", "list", "a", "b", "");
     CHECKED_COMMAND(SOS_OK, "LRANGE", "list", "0", "-1");
-    CHECK_INT(value_of(&self->reply)->count, 3);
+    CHECK_INT(self->reply.value->count, 3);
     expect_text(sos_redis_item(self->reply.value, 1), SOS_REDIS_STRING, "b");
     expect_text(sos_redis_item(self->reply.value, 2), SOS_REDIS_STRING, "");
     CHECK(sos_redis_item(self->reply.value, 3) == NULL);
     CHECKED_COMMAND(SOS_OK, "FLUSHALL");
     async_finally;
-    sos_redis_reply_free(&self->reply);
-    sos_redis_close(self->redis);
+    scene_end(self);
     async_end;
 }
 
@@ -99,14 +37,13 @@ static async_fn(nested_error)
     CHECKED_COMMAND(SOS_OK, "INCR", "text");
     CHECKED_COMMAND(SOS_OK, "GET", "text");
     CHECKED_COMMAND(SOS_OK, "EXEC");
-    CHECK_INT(value_of(&self->reply)->count, 2);
+    CHECK_INT(self->reply.value->count, 2);
     CHECK_INT(sos_redis_item(self->reply.value, 0)->type, SOS_REDIS_ERROR);
     expect_text(sos_redis_item(self->reply.value, 1), SOS_REDIS_STRING, "abc");
     CHECKED_COMMAND(SOS_OK, "PING");
-    expect_text(value_of(&self->reply), SOS_REDIS_STRING, "PONG");
+    expect_text(self->reply.value, SOS_REDIS_STRING, "PONG");
     async_finally;
-    sos_redis_reply_free(&self->reply);
-    sos_redis_close(self->redis);
+    scene_end(self);
     async_end;
 }
 
@@ -115,15 +52,14 @@ static async_fn(resp3)
     async_begin(scene);
     CONNECT();
     CHECKED_COMMAND(SOS_OK, "HELLO", "3");
-    CHECK_INT(value_of(&self->reply)->type, SOS_REDIS_MAP);
+    CHECK_INT(self->reply.value->type, SOS_REDIS_MAP);
     expect_text(sos_redis_item(self->reply.value, 0), SOS_REDIS_STRING, "server");
     CHECKED_COMMAND(SOS_OK, "ZADD", "scores", "1.5", "ann");
     CHECKED_COMMAND(SOS_OK, "ZSCORE", "scores", "ann");
-    CHECK_INT(value_of(&self->reply)->type, SOS_REDIS_DOUBLE);
+    CHECK_INT(self->reply.value->type, SOS_REDIS_DOUBLE);
     CHECK(self->reply.value->number > 1.4 && self->reply.value->number < 1.6);
     async_finally;
-    sos_redis_reply_free(&self->reply);
-    sos_redis_close(self->redis);
+    scene_end(self);
     async_end;
 }
 
@@ -151,7 +87,7 @@ static async_fn(sharer)
     for (; self->round < ROUNDS; self->round++) {
         try_await(sos_redis_command(task, self->redis, &self->reply, "ECHO",
                                     numbered(self->text, self->number, self->round)));
-        expect_text(value_of(&self->reply), SOS_REDIS_STRING,
+        expect_text(self->reply.value, SOS_REDIS_STRING,
                     numbered(self->text, self->number, self->round));
     }
     async_finally;
@@ -183,7 +119,7 @@ static async_fn(shared)
     CONNECT();
     CHECKED(async_call(crowd, .scene = self), SOS_OK);
     async_finally;
-    sos_redis_close(self->redis);
+    scene_end(self);
     async_end;
 }
 
@@ -197,10 +133,9 @@ static async_fn(late_reply)
                        sos_redis_command(task, self->redis, &self->reply, "BLPOP", "none", "0.1")),
             SOS_ETIMEDOUT);
     CHECKED_COMMAND(SOS_OK, "ECHO", "in step");
-    expect_text(value_of(&self->reply), SOS_REDIS_STRING, "in step");
+    expect_text(self->reply.value, SOS_REDIS_STRING, "in step");
     async_finally;
-    sos_redis_reply_free(&self->reply);
-    sos_redis_close(self->redis);
+    scene_end(self);
     async_end;
 }
 
@@ -210,58 +145,62 @@ static async_fn(too_large)
 {
     async_begin(scene);
     self->options.max_response_size = 100;
+    self->options.reconnect.first_delay_us = SOS_MS(1);
     CONNECT();
     CHECKED_COMMAND(SOS_OK, "SETRANGE", "long", "200", "x");
     CHECKED_COMMAND(SOS_ELIMIT, "GET", "long");
     CHECK(strstr(sos_redis_error(self->redis), "byte ") != NULL);
-    CHECKED_COMMAND(SOS_ELIMIT, "PING");
+    CHECK_INT(sos_redis_is_up(self->redis), false);
+    CHECKED_COMMAND(SOS_OK, "PING");
+    CHECK_INT(sos_redis_connections(self->redis), 2);
     async_finally;
-    sos_redis_reply_free(&self->reply);
-    sos_redis_close(self->redis);
+    scene_end(self);
     async_end;
 }
 
 static async_fn(wrong_password)
 {
     async_begin(scene);
+    self->options.user = "nobody";
     self->options.password = "wrong";
     CHECKED(sos_redis_connect(task, &self->options, &self->redis), SOS_ESERVER);
     CHECK(self->redis == NULL);
-    self->options.password = NULL;
+    self->options.user = self->options.password = NULL;
     self->options.database = 99;
     CHECKED(sos_redis_connect(task, &self->options, &self->redis), SOS_ESERVER);
     self->options.database = 3;
     CONNECT();
     async_finally;
-    sos_redis_close(self->redis);
+    scene_end(self);
     async_end;
 }
 
 /* ---- Faults: a clear error or a good reply within its deadline */
 
 static int fault_status;
+static int64_t fault_limit;
 
 static async_fn(faulty)
 {
     async_begin(scene);
-    await(sos_within(task, SOS_MS(500), sos_redis_connect(task, &self->options, &self->redis)));
+    await(sos_within(task, fault_limit, sos_redis_connect(task, &self->options, &self->redis)));
     if (sos_status(task) == SOS_OK)
-        await(sos_within(task, SOS_MS(500),
+        await(sos_within(task, fault_limit,
                          sos_redis_command(task, self->redis, &self->reply, "ECHO", "hello")));
     fault_status = sos_status(task);
     if (fault_status == SOS_OK)
-        expect_text(value_of(&self->reply), SOS_REDIS_STRING, "hello");
+        expect_text(self->reply.value, SOS_REDIS_STRING, "hello");
     async_finally;
-    sos_redis_reply_free(&self->reply);
-    sos_redis_close(self->redis);
+    scene_end(self);
     async_end;
 }
 
 static void expect_fault(struct fault fault, int status)
 {
-    proxy = (struct fault_proxy){ .fault = fault };
+    redis_proxy = (struct fault_proxy){ .fault = fault };
     fault_status = 1;
-    run_scene(faulty, 1);
+    fault_limit = status == SOS_ETIMEDOUT ? SOS_MS(100) : SOS_SEC(20);
+    run_scene(faulty, true);
     if (status == SOS_ECONNRESET) /* or the end of the stream, as the close and what is sent race */
         CHECK(fault_status == SOS_ECONNRESET || fault_status == SOS_EEOF);
     else
@@ -285,37 +224,37 @@ static void every_fault_ends_in_time(void)
 
 static void commands_and_their_replies(void)
 {
-    run_scene(commands, 0);
+    run_scene(commands, false);
 }
 
 static void an_error_in_an_array_leaves_the_connection_in_step(void)
 {
-    run_scene(nested_error, 0);
+    run_scene(nested_error, false);
 }
 
 static void resp3_can_be_asked_for(void)
 {
-    run_scene(resp3, 0);
+    run_scene(resp3, false);
 }
 
 static void many_tasks_share_one_connection(void)
 {
-    run_scene(shared, 0);
+    run_scene(shared, false);
 }
 
 static void a_late_reply_is_thrown_away(void)
 {
-    run_scene(late_reply, 0);
+    run_scene(late_reply, false);
 }
 
 static void a_reply_beyond_the_limit_ends_the_connection(void)
 {
-    run_scene(too_large, 0);
+    run_scene(too_large, false);
 }
 
 static void refusals_of_the_server_are_told(void)
 {
-    run_scene(wrong_password, 0);
+    run_scene(wrong_password, false);
 }
 
 int main(void)
@@ -326,11 +265,8 @@ int main(void)
         a_late_reply_is_thrown_away,     a_reply_beyond_the_limit_ends_the_connection,
         refusals_of_the_server_are_told, every_fault_ends_in_time,
     };
-    server_prepare(&server);
-    CHECK(server_start(&server, (const char *const[]){ "redis-server", "--port", "{port}", "--bind",
-                                                       "127.0.0.1", "--save", "", "--dir",
-                                                       "{folder}", NULL }));
+    redis_server_start(NULL);
     unix_tests(tests, sizeof tests / sizeof tests[0], false);
-    server_stop(&server);
+    server_stop(&redis_server);
     return 0;
 }

@@ -1,93 +1,400 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis client. A command is encoded into the stream's output buffer at once and its place in
- * line noted; a task of the connection's own flushes that buffer after all who are runnable have
- * had their turn, so that the commands of many tasks leave in one call; another one reads replies
- * and gives each to the first in line. A place in line outlives a task that was killed or timed
- * out: its reply is read and thrown away, and the next one stays right.
+ * The Redis client's commands, and the line in which they wait for their replies. A command is encoded
+ * into the stream's output buffer at once and its place in line noted; a task of the client's own
+ * flushes that buffer after all who are runnable have had their turn, so that the commands of many
+ * tasks leave in one call; another one reads replies and gives each to the first in line. A place in
+ * line outlives a task that was killed or timed out: its reply is read and thrown away, and the next
+ * one stays right.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "redis_internal.h"
+#include "client/redis_internal.h"
+#include "proto/slice.h"
 #include "smallos/async.h"
-#include "smallos/policy.h"
-#include "smallos/stream.h"
-#include "smallos/sync.h"
 
-enum { REDIS_PORT = 6379, ERROR_TEXT = 160, NESTING_DEFAULT = 32 };
+/* ---- Places */
 
-/* A place in line. `waits`: a task's frame refers to it and gives it back; else the reader does. */
-struct pending {
-    struct pending *next;
-    struct sos_redis_reply *reply;
-    struct sos_event done;
-    int status;
-    bool waits;
-};
-
-struct sos_redis {
-    sos *os;
-    sos_stream *stream;
-    sos_handle reader, writer;
-    struct sos_event dirty; /* something is to be flushed */
-    struct pending *first, **last;
-    struct sos_resp_parser_ parser;
-    struct sos_redis_builder_ builder;
-    int error;      /* the connection is of no more use */
-    bool closed;    /* its memory goes with the last user */
-    uint32_t users; /* frames that refer to it */
-    char text[ERROR_TEXT];
-    struct sos_resp_level_ levels[SOS_RESP_NESTING_MOST_];
-};
-
-/* ---- The end of a connection */
-
-static void leave(sos_redis *redis)
+static void append(struct sos_redis_list_ *list, struct sos_redis_pending_ *pending)
 {
-    if (--redis->users != 0 || !redis->closed)
-        return;
-    sos_redis_builder_free_(&redis->builder);
-    sos_memory_give(redis->os, redis, sizeof *redis);
+    pending->next = NULL;
+    pending->from = list->last;
+    *list->last = pending;
+    list->last = &pending->next;
 }
 
-static void finish(sos_redis *redis, struct pending *pending, int status)
+static void take_out(struct sos_redis_list_ *list, struct sos_redis_pending_ *pending)
+{
+    *pending->from = pending->next;
+    if (pending->next != NULL)
+        pending->next->from = pending->from;
+    else
+        list->last = pending->from;
+}
+
+/* What it needed to be sent. */
+static void give_bytes(sos_redis *redis, struct sos_redis_pending_ *pending)
+{
+    if (pending->room != 0)
+        sos_memory_give(redis->os, (void *)(uintptr_t)pending->bytes, pending->room);
+    pending->bytes = NULL;
+    pending->room = 0;
+}
+
+static void give(sos_redis *redis, struct sos_redis_pending_ *pending)
+{
+    give_bytes(redis, pending);
+    sos_redis_free_subscription_(redis->os, pending->subscription);
+    sos_memory_give(redis->os, pending, sizeof *pending);
+}
+
+static void finish(sos_redis *redis, struct sos_redis_pending_ *pending, int status)
 {
     pending->status = status;
     if (pending->waits)
         sos_event_set(&pending->done);
     else
-        sos_memory_give(redis->os, pending, sizeof *pending);
+        give(redis, pending);
 }
 
-/* All who wait hear of it, the first in line first. */
-static void fail(sos_redis *redis, int error, const char *text)
+void sos_redis_answered_(sos_redis *redis, int status)
+{
+    struct sos_redis_pending_ *pending = redis->line.first;
+    take_out(&redis->line, pending);
+    finish(redis, pending, status);
+}
+
+void sos_redis_fail_(sos_redis *redis, struct sos_redis_list_ *list, int status)
+{
+    while (list->first != NULL) {
+        struct sos_redis_pending_ *pending = list->first;
+        take_out(list, pending);
+        finish(redis, pending, status);
+    }
+}
+
+void sos_redis_let_go_(sos_redis *redis, struct sos_redis_pending_ *pending)
+{
+    pending->waits = false;
+    if (pending->done.set) {
+        give(redis, pending);
+    } else if (pending->waiting) {
+        take_out(&redis->waiting, pending);
+        give(redis, pending);
+    }
+}
+
+static struct sos_redis_pending_ *new_place(sos_redis *redis, const struct sos_redis_batch_ *batch,
+                                            struct sos_redis_reply *reply)
+{
+    struct sos_redis_pending_ *pending = sos_memory_take(redis->os, sizeof *pending);
+    if (pending == NULL) {
+        sos_redis_free_subscription_(redis->os, batch->subscription);
+        return NULL;
+    }
+    *pending = (struct sos_redis_pending_){ .reply = reply,
+                                            .left = batch->count != 0 ? batch->count : 1,
+                                            .kind = (uint8_t)batch->kind,
+                                            .subscription = batch->subscription };
+    sos_event_init(&pending->done, "reply");
+    return pending;
+}
+
+/* ---- Sending */
+
+static size_t size_of(const struct sos_redis_batch_ *batch)
+{
+    return batch->bytes != NULL ? batch->size
+                                : sos_resp_command_size_(batch->argc, batch->argv, batch->lengths);
+}
+
+static void write_to(char *room, const struct sos_redis_batch_ *batch)
+{
+    if (batch->bytes != NULL)
+        memcpy(room, batch->bytes, batch->size);
+    else
+        sos_resp_command_(room, batch->argc, batch->argv, batch->lengths);
+}
+
+/* Into the output buffer. SOS_ELIMIT and SOS_ENOMEM: it has no room; else the stream is gone. */
+static int put(sos_redis *redis, const struct sos_redis_batch_ *batch)
+{
+    size_t size = size_of(batch);
+    char *room = sos_stream_room(redis->stream, size);
+    if (room == NULL)
+        return sos_stream_unsent(redis->stream) + size > redis->buffer_limit ? SOS_ELIMIT
+                                                                             : SOS_ENOMEM;
+    write_to(room, batch);
+    return sos_stream_put(redis->stream, NULL, size);
+}
+
+static bool stream_is_gone(int status)
+{
+    return status != SOS_OK && status != SOS_ELIMIT && status != SOS_ENOMEM;
+}
+
+static void stand_in_line(sos_redis *redis, struct sos_redis_pending_ *pending)
+{
+    append(&redis->line, pending);
+    sos_event_set(&redis->dirty);
+}
+
+int sos_redis_put_(sos_redis *redis, const struct sos_redis_batch_ *batch,
+                   struct sos_redis_reply *reply, struct sos_redis_pending_ **added)
+{
+    struct sos_redis_pending_ *pending = new_place(redis, batch, reply);
+    if (pending == NULL)
+        return SOS_ENOMEM;
+    int status = put(redis, batch);
+    if (status != SOS_OK) {
+        give(redis, pending);
+        return status;
+    }
+    stand_in_line(redis, pending);
+    if (added != NULL)
+        *added = pending;
+    return SOS_OK;
+}
+
+/* Until there is a connection. */
+static bool keep_for_later(sos_redis *redis, struct sos_redis_pending_ *pending,
+                           const struct sos_redis_batch_ *batch)
+{
+    pending->size = size_of(batch);
+    pending->bytes = batch->bytes;
+    if (batch->bytes == NULL) {
+        char *bytes = sos_memory_take(redis->os, pending->size);
+        if (bytes == NULL)
+            return false;
+        write_to(bytes, batch);
+        pending->bytes = bytes;
+        pending->room = pending->size;
+    }
+    pending->waiting = true;
+    append(&redis->waiting, pending);
+    return true;
+}
+
+static int queue(sos_redis *redis, const struct sos_redis_batch_ *batch,
+                 struct sos_redis_pending_ *pending)
+{
+    int status = redis->error;
+    if (redis->up && status == SOS_OK) {
+        status = put(redis, batch);
+        if (status == SOS_OK)
+            stand_in_line(redis, pending);
+        if (!stream_is_gone(status))
+            return status;
+        redis->up = false; /* the other end is gone, and the reader will hear of it */
+        sos_event_clear(&redis->settled);
+        status = SOS_OK;
+    }
+    if (status == SOS_OK && !keep_for_later(redis, pending, batch))
+        status = SOS_ENOMEM;
+    return status;
+}
+
+/* Of operations that were unwound before their first step: what they were to send may be gone. */
+static void give_unwanted(sos_redis *redis)
+{
+    struct sos_redis_pending_ *next;
+    for (struct sos_redis_pending_ *pending = redis->waiting.first; pending != NULL;
+         pending = next) {
+        next = pending->next;
+        if (pending->waits)
+            continue;
+        take_out(&redis->waiting, pending);
+        give(redis, pending);
+    }
+}
+
+void sos_redis_put_waiting_(sos_redis *redis)
+{
+    give_unwanted(redis);
+    while (redis->waiting.first != NULL) {
+        struct sos_redis_pending_ *pending = redis->waiting.first;
+        int status = put(
+            redis, &(struct sos_redis_batch_){ .bytes = pending->bytes, .size = pending->size });
+        if (stream_is_gone(status))
+            return; /* lost again */
+        take_out(&redis->waiting, pending);
+        pending->waiting = false;
+        give_bytes(redis, pending);
+        if (status == SOS_OK)
+            stand_in_line(redis, pending);
+        else
+            finish(redis, pending, status);
+    }
+}
+
+/* ---- Waiting for replies */
+
+struct redis_command {
+    sos_frame frame;
+    sos_redis *redis;
+    struct sos_redis_pending_ *pending;
+};
+
+static async_fn(redis_command)
+{
+    async_begin(redis_command);
+    redis_enter(self->redis);
+    self->pending->waits = true;
+    await(sos_event_wait(task, &self->pending->done));
+    async_return(sos_status(task) == SOS_OK ? self->pending->status : sos_status(task));
+    async_finally;
+    sos_redis_let_go_(self->redis, self->pending);
+    sos_redis_leave_(self->redis);
+    async_end;
+}
+
+sos_op sos_redis_submit_(sos_task *task, sos_redis *redis, const struct sos_redis_batch_ *batch,
+                         struct sos_redis_reply *reply)
+{
+    if (reply != NULL)
+        sos_redis_reply_free(reply);
+    struct sos_redis_pending_ *pending = new_place(redis, batch, reply);
+    if (pending == NULL)
+        return sos_complete(task, SOS_ENOMEM);
+    int status = queue(redis, batch, pending);
+    if (status == SOS_OK)
+        return async_call(redis_command, .redis = redis, .pending = pending);
+    give(redis, pending);
+    return sos_complete(task, status);
+}
+
+bool sos_redis_is_subscribe_(size_t argc, const char *const *argv, const size_t *lengths)
+{
+    static const char *const names[] = { "subscribe",    "unsubscribe", "psubscribe",
+                                         "punsubscribe", "ssubscribe",  "sunsubscribe" };
+    enum { SHORTEST = 9, LONGEST = 12 };
+    if (argc == 0 || (lengths != NULL && lengths[0] < SHORTEST) ||
+        strchr("sSuUpP", argv[0][0]) == NULL) /* most are none at a glance */
+        return false;
+    size_t length = lengths != NULL ? lengths[0] : strlen(argv[0]);
+    if (length < SHORTEST || length > LONGEST)
+        return false;
+    for (size_t index = 0; index < sizeof names / sizeof names[0]; index++)
+        if (sos_slice_is_caseless_(sos_slice_(argv[0], length), names[index]))
+            return true;
+    return false;
+}
+
+static sos_op send_as(sos_task *task, sos_redis *redis, enum sos_redis_place_kind_ kind,
+                      struct sos_redis_reply *reply, size_t argc, const char *const *argv,
+                      const size_t *lengths)
+{
+    if (argc == 0 || argv == NULL || sos_redis_is_subscribe_(argc, argv, lengths)) {
+        if (reply != NULL)
+            sos_redis_reply_free(reply);
+        return sos_complete(task, SOS_EINVAL);
+    }
+    const struct sos_redis_batch_ batch = {
+        .argc = argc, .argv = argv, .lengths = lengths, .kind = kind
+    };
+    return sos_redis_submit_(task, redis, &batch, reply);
+}
+
+sos_op sos_redis_send(sos_task *task, sos_redis *redis, struct sos_redis_reply *reply, size_t argc,
+                      const char *const *argv, const size_t *lengths)
+{
+    return send_as(task, redis, SOS_REDIS_ONE_, reply, argc, argv, lengths);
+}
+
+sos_op sos_redis_count(sos_task *task, sos_redis *redis, size_t argc, const char *const *argv,
+                       const size_t *lengths)
+{
+    return send_as(task, redis, SOS_REDIS_COUNTED_, NULL, argc, argv, lengths);
+}
+
+/* ---- The most common commands */
+
+sos_op sos_redis_ping(sos_task *task, sos_redis *redis)
+{
+    return sos_redis_command(task, redis, NULL, "PING");
+}
+
+sos_op sos_redis_get(sos_task *task, sos_redis *redis, const char *key,
+                     struct sos_redis_reply *reply)
+{
+    return sos_redis_command(task, redis, reply, "GET", key);
+}
+
+sos_op sos_redis_set(sos_task *task, sos_redis *redis, const char *key, const void *value,
+                     size_t size)
+{
+    const char *const argv[] = { "SET", key, value };
+    return sos_redis_send(task, redis, NULL, 3, argv, (const size_t[]){ 3, strlen(key), size });
+}
+
+sos_op sos_redis_delete(sos_task *task, sos_redis *redis, const char *key)
+{
+    return sos_redis_count(task, redis, 2, (const char *const[]){ "DEL", key }, NULL);
+}
+
+sos_op sos_redis_publish(sos_task *task, sos_redis *redis, const char *channel, const void *message,
+                         size_t size)
+{
+    const char *const argv[] = { "PUBLISH", channel, message };
+    return sos_redis_count(task, redis, 3, argv, (const size_t[]){ 7, strlen(channel), size });
+}
+
+/* ---- The end */
+
+void sos_redis_leave_(sos_redis *redis)
+{
+    if (--redis->users != 0 || !redis->closed)
+        return;
+    sos_redis_builder_free_(&redis->builder);
+    sos_redis_free_messages_(redis);
+    sos_redis_free_options_(redis);
+    while (redis->subscriptions != NULL) {
+        struct sos_redis_subscription_ *next = redis->subscriptions->next;
+        sos_redis_free_subscription_(redis->os, redis->subscriptions);
+        redis->subscriptions = next;
+    }
+    sos_memory_give(redis->os, redis, sizeof *redis);
+}
+
+void sos_redis_end_(sos_redis *redis, int error)
 {
     if (redis->error != 0)
         return;
     redis->error = error;
-    snprintf(redis->text, sizeof redis->text, "%s", text);
-    struct pending *pending = redis->first;
-    redis->first = NULL;
-    redis->last = &redis->first;
-    while (pending != NULL) {
-        struct pending *next = pending->next;
-        finish(redis, pending, error);
-        pending = next;
-    }
+    redis->up = false;
+    sos_redis_fail_(redis, &redis->line, error == SOS_ECANCELED ? error : SOS_ELOST);
+    sos_redis_fail_(redis, &redis->waiting, error);
+    sos_event_set(&redis->settled);
+    sos_event_set(&redis->arrived);
 }
 
 void sos_redis_close(sos_redis *redis)
 {
     if (redis == NULL || redis->closed)
         return;
-    redis->users++;
+    redis_enter(redis);
     redis->closed = true;
-    fail(redis, SOS_ECANCELED, "closed");
-    sos_kill(redis->os, redis->reader);
+    sos_redis_end_(redis, SOS_ECANCELED);
+    sos_kill(redis->os, redis->keeper);
     sos_kill(redis->os, redis->writer);
     sos_stream_close(redis->stream);
-    leave(redis);
+    redis->stream = NULL;
+    sos_redis_leave_(redis);
+}
+
+/* ---- About it */
+
+void sos_redis_note_(sos_redis *redis, const char *text)
+{
+    snprintf(redis->text, sizeof redis->text, "%s", text);
+}
+
+void sos_redis_blame_(sos_redis *redis, const char *text)
+{
+    sos_redis_note_(redis, text);
+    redis->blamed = true;
 }
 
 const char *sos_redis_error(const sos_redis *redis)
@@ -95,269 +402,17 @@ const char *sos_redis_error(const sos_redis *redis)
     return redis->text;
 }
 
-/* ---- Reading */
-
-static void reply_is_whole(sos_redis *redis)
+int sos_redis_protocol(const sos_redis *redis)
 {
-    struct pending *pending = redis->first;
-    if (pending == NULL) {
-        sos_redis_built_(&redis->builder, NULL);
-        fail(redis, SOS_EPROTO, "a reply came that nobody had asked for");
-        return;
-    }
-    redis->first = pending->next;
-    if (redis->first == NULL)
-        redis->last = &redis->first;
-    finish(redis, pending,
-           sos_redis_built_(&redis->builder, pending->waits ? pending->reply : NULL));
+    return redis->speaks_3 ? 3 : 2;
 }
 
-static void refused(sos_redis *redis, int status)
+uint32_t sos_redis_connections(const sos_redis *redis)
 {
-    char text[ERROR_TEXT];
-    snprintf(text, sizeof text, "byte %llu of what the server sent: %s",
-             (unsigned long long)redis->parser.error.at, redis->parser.error.rule);
-    fail(redis, status, text);
+    return redis->connections;
 }
 
-/* Everything that is in the buffer. */
-static void take_replies(sos_redis *redis)
+bool sos_redis_is_up(const sos_redis *redis)
 {
-    struct sos_resp_event_ event;
-    size_t size, taken = 0;
-    const char *bytes = (const char *)sos_stream_data(redis->stream, &size);
-    while (redis->error == 0) {
-        uint64_t pushes = redis->parser.pushes;
-        int kind = sos_resp_next_(&redis->parser, bytes + taken, size - taken, &event);
-        if (kind < 0) {
-            refused(redis, kind);
-            return;
-        }
-        taken += event.taken;
-        if (kind == SOS_PARTIAL_)
-            break;
-        sos_redis_build_(&redis->builder, &event, (enum sos_resp_kind_)kind);
-        if (event.whole && redis->parser.pushes != pushes)
-            sos_redis_built_(&redis->builder, NULL); /* nobody has subscribed to anything */
-        else if (event.whole)
-            reply_is_whole(redis);
-    }
-    sos_stream_take(redis->stream, taken);
-}
-
-struct redis_reader {
-    sos_frame frame;
-    sos_redis *redis;
-};
-
-static async_fn(redis_reader)
-{
-    async_begin(redis_reader);
-    self->redis->users++;
-    while (self->redis->error == 0) {
-        await(sos_stream_more(task, self->redis->stream));
-        if (sos_status(task) < 0) {
-            fail(self->redis, sos_status(task), sos_error_text(sos_status(task)));
-            break;
-        }
-        take_replies(self->redis);
-    }
-    async_finally;
-    leave(self->redis);
-    async_end;
-}
-
-/* ---- Writing */
-
-struct redis_writer {
-    sos_frame frame;
-    sos_redis *redis;
-};
-
-/* The yield lets all who are runnable add to what is flushed then. */
-static async_fn(redis_writer)
-{
-    async_begin(redis_writer);
-    self->redis->users++;
-    while (self->redis->error == 0) {
-        await(sos_event_wait(task, &self->redis->dirty));
-        sos_event_clear(&self->redis->dirty);
-        await(sos_yield(task));
-        if (self->redis->error != 0)
-            break;
-        await(sos_stream_flush(task, self->redis->stream));
-        if (sos_status(task) < 0 && sos_status(task) != SOS_EPIPE &&
-            sos_status(task) != SOS_ECONNRESET) /* what the server said last comes to the reader */
-            fail(self->redis, sos_status(task), sos_error_text(sos_status(task)));
-    }
-    async_finally;
-    leave(self->redis);
-    async_end;
-}
-
-/* ---- Commands */
-
-struct redis_command {
-    sos_frame frame;
-    sos_redis *redis;
-    struct pending *pending;
-    struct sos_redis_reply *reply;
-};
-
-static async_fn(redis_command)
-{
-    async_begin(redis_command);
-    self->redis->users++;
-    self->pending->reply = self->reply;
-    self->pending->waits = true;
-    await(sos_event_wait(task, &self->pending->done));
-    async_return(sos_status(task) == SOS_OK ? self->pending->status : sos_status(task));
-    async_finally;
-    if (self->pending->done.set)
-        sos_memory_give(self->redis->os, self->pending, sizeof *self->pending);
-    else
-        self->pending->waits = false;
-    leave(self->redis);
-    async_end;
-}
-
-/* Into the output buffer, and in line. */
-static int enqueue(sos_redis *redis, size_t argc, const char *const *argv, const size_t *lengths,
-                   struct pending **added)
-{
-    if (redis->error != 0)
-        return redis->error;
-    if (argc == 0)
-        return SOS_EINVAL;
-    size_t size = sos_resp_command_size_(argc, argv, lengths);
-    struct pending *pending = sos_memory_take(redis->os, sizeof *pending);
-    char *room = pending != NULL ? sos_stream_room(redis->stream, size) : NULL;
-    if (room == NULL) {
-        sos_memory_give(redis->os, pending, pending != NULL ? sizeof *pending : 0);
-        return pending == NULL ? SOS_ENOMEM : SOS_ELIMIT;
-    }
-    sos_resp_command_(room, argc, argv, lengths);
-    int status = sos_stream_put(redis->stream, NULL, size);
-    if (status != SOS_OK) { /* the other end is gone: the reader will hear why */
-        sos_memory_give(redis->os, pending, sizeof *pending);
-        return status;
-    }
-    *pending = (struct pending){ 0 };
-    sos_event_init(&pending->done, "reply");
-    *redis->last = pending;
-    redis->last = &pending->next;
-    sos_event_set(&redis->dirty);
-    *added = pending;
-    return SOS_OK;
-}
-
-sos_op sos_redis_send(sos_task *task, sos_redis *redis, struct sos_redis_reply *reply, size_t argc,
-                      const char *const *argv, const size_t *lengths)
-{
-    struct pending *pending;
-    if (reply != NULL)
-        sos_redis_reply_free(reply);
-    int status = enqueue(redis, argc, argv, lengths, &pending);
-    if (status != SOS_OK)
-        return sos_complete(task, status);
-    return async_call(redis_command, .redis = redis, .pending = pending, .reply = reply);
-}
-
-/* ---- Connecting */
-
-static struct sos_resp_limits_ limits_of(sos *os, const struct sos_redis_options *options)
-{
-    const struct sos_client_defaults *defaults = &sos_configuration(os)->client_defaults;
-    uint32_t size = options->max_response_size, depth = options->max_nesting_depth;
-    if (size == 0)
-        size = defaults->redis.max_response_size;
-    if (depth == 0)
-        depth = defaults->redis.max_nesting_depth;
-    if (depth == 0 || depth > SOS_RESP_NESTING_MOST_)
-        depth = SOS_RESP_NESTING_MOST_;
-    return (struct sos_resp_limits_){ .max_reply_size = size == 0 ? SIZE_MAX : size,
-                                      .max_nesting_depth = depth };
-}
-
-/* Takes the stream over. */
-static sos_redis *make(sos_task *task, const struct sos_redis_options *options, sos_stream *stream)
-{
-    sos *os = sos_of(task);
-    struct sos_resp_limits_ limits = limits_of(os, options);
-    int priority = options->priority != 0 ? options->priority : sos_effective_priority(task);
-    sos_redis *redis = sos_memory_take(os, sizeof *redis);
-    if (redis == NULL) {
-        sos_stream_close(stream);
-        return NULL;
-    }
-    memset(redis, 0, sizeof *redis);
-    redis->os = os;
-    redis->stream = stream;
-    redis->last = &redis->first;
-    redis->builder.os = os;
-    sos_event_init(&redis->dirty, "commands");
-    sos_resp_init_(&redis->parser, &limits, redis->levels);
-    const struct sos_options how = sos_opt(.priority = priority, .watcher = true, .detached = true);
-    redis->reader = sos_fork(os, redis_reader, how, .redis = redis);
-    redis->writer = sos_fork(os, redis_writer, how, .redis = redis);
-    if (redis->reader.pid >= 0 && redis->writer.pid >= 0)
-        return redis;
-    sos_redis_close(redis);
-    return NULL;
-}
-
-struct redis_connect {
-    sos_frame frame;
-    struct sos_redis_options options;
-    sos_redis **redis;
-    sos_stream *stream;
-    sos_redis *made;
-    char database[12];
-};
-
-static uint32_t buffer_limit(sos *os, const struct sos_redis_options *options)
-{
-    enum { LINE = 65536 };
-    size_t most = limits_of(os, options).max_reply_size;
-    return most < UINT32_MAX - LINE ? (uint32_t)most + LINE : UINT32_MAX;
-}
-
-static async_fn(redis_connect)
-{
-    async_begin(redis_connect);
-    try_await(sos_connect(task,
-                          &(struct sos_connect_options){
-                              .host = self->options.host != NULL ? self->options.host : "127.0.0.1",
-                              .port = self->options.port != 0 ? self->options.port : REDIS_PORT,
-                              .max_buffer_size = buffer_limit(sos_of(task), &self->options) },
-                          &self->stream));
-    self->made = make(task, &self->options, self->stream);
-    self->stream = NULL;
-    if (self->made == NULL)
-        async_return(SOS_ENOMEM);
-    if (self->options.password != NULL && self->options.user != NULL)
-        try_await(sos_redis_command(task, self->made, NULL, "AUTH", self->options.user,
-                                    self->options.password));
-    else if (self->options.password != NULL)
-        try_await(sos_redis_command(task, self->made, NULL, "AUTH", self->options.password));
-    snprintf(self->database, sizeof self->database, "%lu", (unsigned long)self->options.database);
-    if (self->options.database != 0)
-        try_await(sos_redis_command(task, self->made, NULL, "SELECT", self->database));
-    *self->redis = self->made;
-    self->made = NULL;
-    async_return(SOS_OK);
-    async_finally;
-    sos_stream_close(self->stream);
-    sos_redis_close(self->made);
-    async_end;
-}
-
-sos_op sos_redis_connect(sos_task *task, const struct sos_redis_options *options, sos_redis **redis)
-{
-    static const struct sos_redis_options standard;
-    if (redis == NULL)
-        return sos_complete(task, SOS_EINVAL);
-    *redis = NULL;
-    return async_call(redis_connect, .options = options != NULL ? *options : standard,
-                      .redis = redis);
+    return redis->up && redis->error == 0;
 }

@@ -102,6 +102,7 @@ static void add_scalar(struct sos_redis_builder_ *builder, const struct sos_resp
     if (value == NULL)
         return;
     value->type = type_of(event->type);
+    value->wire = event->type;
     if (value->type == SOS_REDIS_INTEGER || value->type == SOS_REDIS_BOOLEAN)
         value->integer = event->integer;
     if (value->type == SOS_REDIS_DOUBLE)
@@ -111,6 +112,24 @@ static void add_scalar(struct sos_redis_builder_ *builder, const struct sos_resp
         count_in_parent(builder);
 }
 
+/* It comes in chunks: the text of the last value grows with them. */
+static void begin_string(struct sos_redis_builder_ *builder, const struct sos_resp_event_ *event)
+{
+    struct sos_resp_event_ empty = *event;
+    empty.text = "";
+    empty.length = 0;
+    add_scalar(builder, &empty);
+}
+
+static void add_chunk(struct sos_redis_builder_ *builder, const struct sos_resp_event_ *event)
+{
+    struct sos_redis_value *value = &builder->values[builder->count - 1];
+    size_t before = value->length;
+    builder->text_used--; /* the NUL */
+    if (add_text(builder, value, event->text, event->length))
+        value->length += before;
+}
+
 static void begin_aggregate(struct sos_redis_builder_ *builder, const struct sos_resp_event_ *event)
 {
     count_in_parent(builder);
@@ -118,6 +137,7 @@ static void begin_aggregate(struct sos_redis_builder_ *builder, const struct sos
     if (value == NULL)
         return;
     value->type = type_of(event->type);
+    value->wire = event->type;
     builder->open[builder->depth++] = builder->count - 1;
 }
 
@@ -145,10 +165,17 @@ static bool in_attribute(struct sos_redis_builder_ *builder, const struct sos_re
 void sos_redis_build_(struct sos_redis_builder_ *builder, const struct sos_resp_event_ *event,
                       enum sos_resp_kind_ kind)
 {
-    if (in_attribute(builder, event, kind) || builder->discard || builder->status != SOS_OK)
+    if (in_attribute(builder, event, kind) || builder->status != SOS_OK)
         return;
+    bool in_chunks = kind != SOS_RESP_VALUE_ && type_of(event->type) < SOS_REDIS_ARRAY;
     if (kind == SOS_RESP_VALUE_)
         add_scalar(builder, event);
+    else if (in_chunks && kind == SOS_RESP_BEGIN_)
+        begin_string(builder, event);
+    else if (kind == SOS_RESP_CHUNK_)
+        add_chunk(builder, event);
+    else if (in_chunks)
+        return; /* its end */
     else if (kind == SOS_RESP_BEGIN_)
         begin_aggregate(builder, event);
     else if (kind == SOS_RESP_END_)
@@ -162,42 +189,128 @@ static bool has_text(const struct sos_redis_value *value)
     return value->type < SOS_REDIS_ARRAY;
 }
 
-static int move_into(struct sos_redis_builder_ *builder, struct sos_redis_reply *reply)
+/* Where texts are is only known once they do not move any more. */
+static void point_to_texts(struct sos_redis_value *values, size_t count, const char *text)
 {
-    size_t values_size = builder->count * sizeof *builder->values;
-    struct sos_redis_value *values = sos_memory_take(builder->os, values_size + builder->text_used);
-    if (values == NULL)
-        return SOS_ENOMEM;
-    char *text = (char *)values + values_size;
-    memcpy(values, builder->values, values_size);
-    if (builder->text_used != 0)
-        memcpy(text, builder->text, builder->text_used);
-    for (uint32_t index = 0; index < builder->count; index++) {
+    for (size_t index = 0; index < count; index++) {
         if (!has_text(&values[index]))
             continue;
         values[index].text = text;
         text += values[index].length + 1;
     }
-    *reply = (struct sos_redis_reply){ values, builder->os, values_size + builder->text_used };
-    return values->type == SOS_REDIS_ERROR ? SOS_ESERVER : SOS_OK;
 }
 
-int sos_redis_built_(struct sos_redis_builder_ *builder, struct sos_redis_reply *reply)
+/* The values from `first` on, in one block, with room for `before` values at its front. */
+static struct sos_redis_value *copied(const struct sos_redis_builder_ *builder, uint32_t first,
+                                      size_t first_text, uint32_t before,
+                                      struct sos_redis_reply *reply)
+{
+    size_t count = builder->count - first, text_size = builder->text_used - first_text;
+    size_t values_size = (count + before) * sizeof *builder->values;
+    struct sos_redis_value *values = sos_memory_take(builder->os, values_size + text_size);
+    if (values == NULL)
+        return NULL;
+    char *text = (char *)values + values_size;
+    memcpy(values + before, builder->values + first, count * sizeof *values);
+    if (text_size != 0)
+        memcpy(text, builder->text + first_text, text_size);
+    point_to_texts(values + before, count, text);
+    *reply = (struct sos_redis_reply){ values, builder->os, values_size + text_size };
+    return values;
+}
+
+const char *sos_redis_built_text_(const struct sos_redis_builder_ *builder)
+{
+    return builder->text + builder->text_base;
+}
+
+static void next_unit(struct sos_redis_builder_ *builder)
+{
+    builder->depth = 0;
+    builder->status = SOS_OK;
+}
+
+void sos_redis_built_keep_(struct sos_redis_builder_ *builder)
+{
+    const struct sos_redis_value *value = sos_redis_built_value_(builder, 0);
+    if (value == NULL)
+        builder->kept_status = builder->status;
+    else if (value->type == SOS_REDIS_ERROR)
+        builder->errors++;
+    builder->kept++;
+    builder->base = builder->count;
+    builder->text_base = builder->text_used;
+    next_unit(builder);
+}
+
+void sos_redis_built_forget_(struct sos_redis_builder_ *builder)
 {
     enum { KEPT = 65536 };
-    int status = builder->status;
-    bool refused = builder->count != 0 && builder->values[0].type == SOS_REDIS_ERROR;
-    if (status == SOS_OK && reply != NULL)
-        status = move_into(builder, reply);
-    else if (status == SOS_OK && refused)
-        status = SOS_ESERVER;
-    builder->count = 0;
-    builder->depth = 0;
-    builder->text_used = 0;
-    builder->status = SOS_OK;
-    if (builder->value_room + builder->text_room > KEPT)
+    builder->count = builder->base;
+    builder->text_used = builder->text_base;
+    next_unit(builder);
+    if (builder->count == 0 && builder->value_room + builder->text_room > KEPT)
         sos_redis_builder_free_(builder);
+}
+
+uint32_t sos_redis_built_errors_(const struct sos_redis_builder_ *builder)
+{
+    uint32_t errors = 0, last = builder->base + builder->values[builder->base].span;
+    for (uint32_t index = builder->base + 1; index < last; index += builder->values[index].span)
+        errors += builder->values[index].type == SOS_REDIS_ERROR;
+    return errors;
+}
+
+/* For those which are taken apart: it stands at the beginning. */
+void sos_redis_built_only_first_(struct sos_redis_builder_ *builder)
+{
+    sos_redis_built_forget_(builder);
+    builder->base = 0;
+    builder->text_base = 0;
+    builder->kept = builder->errors = 0;
+}
+
+int sos_redis_built_take_(struct sos_redis_builder_ *builder, struct sos_redis_reply *reply)
+{
+    int status = builder->status;
+    if (status == SOS_OK && reply != NULL &&
+        copied(builder, builder->base, builder->text_base, 0, reply) == NULL)
+        status = SOS_ENOMEM;
+    sos_redis_built_forget_(builder);
     return status;
+}
+
+/* Those that were kept are forgotten. */
+static void begin_again(struct sos_redis_builder_ *builder)
+{
+    builder->base = 0;
+    builder->text_base = 0;
+    builder->kept = builder->errors = 0;
+    builder->kept_status = SOS_OK;
+    sos_redis_built_forget_(builder);
+}
+
+int sos_redis_built_take_all_(struct sos_redis_builder_ *builder, struct sos_redis_reply *reply)
+{
+    int status = builder->kept_status != SOS_OK ? builder->kept_status : (int)builder->errors;
+    if (status >= 0 && reply != NULL) {
+        struct sos_redis_value *array = copied(builder, 0, 0, 1, reply);
+        if (array == NULL)
+            status = SOS_ENOMEM;
+        else
+            *array = (struct sos_redis_value){ .type = SOS_REDIS_ARRAY,
+                                               .wire = '*',
+                                               .count = builder->kept,
+                                               .span = builder->count + 1 };
+    }
+    begin_again(builder);
+    return status;
+}
+
+void sos_redis_builder_reset_(struct sos_redis_builder_ *builder)
+{
+    builder->skipped = 0;
+    begin_again(builder);
 }
 
 void sos_redis_builder_free_(struct sos_redis_builder_ *builder)
@@ -219,6 +332,20 @@ const struct sos_redis_value *sos_redis_item(const struct sos_redis_value *value
     while (index-- > 0)
         item += item->span;
     return item;
+}
+
+const struct sos_redis_value *sos_redis_field(const struct sos_redis_value *value, const char *key)
+{
+    if (value == NULL || (value->type != SOS_REDIS_MAP && value->type != SOS_REDIS_ARRAY))
+        return NULL;
+    const struct sos_redis_value *item = value + 1;
+    for (uint32_t index = 0; index + 1 < value->count; index += 2) {
+        const struct sos_redis_value *found = sos_redis_next(item);
+        if (item->type == SOS_REDIS_STRING && strcmp(item->text, key) == 0)
+            return found;
+        item = sos_redis_next(found);
+    }
+    return NULL;
 }
 
 void sos_redis_reply_free(struct sos_redis_reply *reply)
