@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The runtime demo, what `make run` starts: some thirty tasks at once on one thread. Workers of
- * different priority, tasks that join, signal, time out and kill each other, and an echo server
- * with its clients over TCP. It ends by itself, with a table of what every task has used.
+ * different priority, tasks that join, signal, time out and kill each other, an HTTP request beside
+ * other work, and an echo server with its clients over TCP. It ends by itself, with a table of what every task has used.
  *
  * With --seed the same program runs on the simulation kernel: virtual time, a simulated
  * network instead of sockets, and the same story every time.
@@ -235,6 +235,8 @@ static int start_all(void)
         error = start_workers();
     if (error == 0)
         error = start_families();
+    if (error == 0)
+        error = start_web();
     return error != 0 ? error : start_echo();
 }
 

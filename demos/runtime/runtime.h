@@ -46,6 +46,7 @@ double ms(uint64_t us);
 
 int start_workers(void);  /* workers.c: priorities, ticks, a steady beat */
 int start_families(void); /* families.c: joins, signals, time-outs, kills */
+int start_web(void);      /* web.c: an HTTP request beside other work */
 int start_echo(void);     /* echo.c: a server and its clients */
 
 /* ---- summary.c */
