@@ -2,8 +2,9 @@
 /*
  * The hiredis peer: GET of a small value.
  *
- *   one PORT     blocking, one command in flight
- *   many PORT    asynchronous on libuv, 100 commands in flight: each reply sends the next command
+ *   one PORT         blocking, one command in flight
+ *   many PORT        asynchronous on libuv, 100 commands in flight: each reply sends the next command
+ *   pipeline PORT    blocking, pipelines of 100
  */
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
@@ -16,7 +17,7 @@
 
 #include <hiredis/adapters/libuv.h>
 
-enum { MANY = 100, ONE_TIMES = 60000, MANY_TIMES = 8000 };
+enum { MANY = 100, ONE_TIMES = 60000, MANY_TIMES = 8000, PIPELINE_TIMES = 15000 };
 
 static int64_t start;
 static long replies, sent;
@@ -56,6 +57,26 @@ static void bench_one(int port)
     redisFree(context);
 }
 
+static void bench_pipeline(int port)
+{
+    redisContext *context = redisConnect("127.0.0.1", port);
+    void *reply;
+    check(context != NULL && context->err == 0, "connecting");
+    freeReplyObject(redisCommand(context, "SET key value"));
+    start = now_ns();
+    for (int i = 0; i < PIPELINE_TIMES; i++) {
+        for (int j = 0; j < MANY; j++)
+            redisAppendCommand(context, "GET key");
+        for (int j = 0; j < MANY; j++) {
+            check(redisGetReply(context, &reply) == REDIS_OK, "the pipeline");
+            check(((redisReply *)reply)->len == 5, "GET");
+            freeReplyObject(reply);
+        }
+    }
+    report((long)MANY * PIPELINE_TIMES);
+    redisFree(context);
+}
+
 static const char get_command[] = "*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n";
 
 static void got(redisAsyncContext *context, void *given, void *data)
@@ -87,11 +108,13 @@ static void bench_many(int port)
 int main(int argc, char **argv)
 {
     if (argc != 3) {
-        fprintf(stderr, "usage: %s one|many PORT\n", argv[0]);
+        fprintf(stderr, "usage: %s one|many|pipeline PORT\n", argv[0]);
         return 2;
     }
     if (strcmp(argv[1], "many") == 0)
         bench_many(atoi(argv[2]));
+    else if (strcmp(argv[1], "pipeline") == 0)
+        bench_pipeline(atoi(argv[2]));
     else
         bench_one(atoi(argv[2]));
     return 0;

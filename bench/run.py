@@ -15,6 +15,7 @@ import fnmatch
 import json
 import os
 import platform
+import shlex
 import shutil
 import socket
 import subprocess
@@ -84,6 +85,44 @@ def hiredis(arguments, ratio=None):
     return Peer("hiredis", Command("{build}/bench/peer_hiredis " + arguments + " {redis}"), ratio)
 
 
+def mqtt(arguments, ratio):
+    """Ours and libmosquitto's publishing."""
+    return (Command("{build}/bench/bench_mqtt " + arguments + " {mqtt}"),
+            [Peer("libmosquitto",
+                  Command("{build}/bench/peer_mosquitto " + arguments + " {mqtt}"), ratio)])
+
+
+def ours_websocket(arguments=""):
+    return Command("{build}/bench/bench_websocket " + arguments + " {websocket}")
+
+
+def libwebsockets(arguments="", ratio=None):
+    return Peer("libwebsockets",
+                Command("{build}/bench/peer_libwebsockets " + arguments + " {websocket}"), ratio)
+
+
+def http(mode, connections, requests):
+    return Command(f"{{build}}/bench/bench_http {mode} http://127.0.0.1:{{http}}/1k "
+                   f"{connections} {requests}")
+
+
+def curl(connections, requests, ratio):
+    return Peer("libcurl", Command(f"{{build}}/bench/peer_curl get http://127.0.0.1:{{http}}/1k "
+                                   f"{connections} {requests}"), ratio)
+
+
+SECURE = "https://localhost:{https}/1k 50 {requests} /tmp/smallos-http-{http}/cert.pem"
+
+
+def https(mode, requests):
+    return Command(f"{{build}}/bench/bench_http {mode} " + SECURE.replace("{requests}", requests))
+
+
+def curl_tls(mode, requests, ratio):
+    return Peer("libcurl", Command(f"{{build}}/bench/peer_curl {mode} " +
+                                   SECURE.replace("{requests}", requests)), ratio)
+
+
 FIGURES = [
     Figure("switch-2", "ns", ours("switch 2"),
            [cxx20("switch 2", 1.35), asyncio("switch 2")]),
@@ -121,6 +160,26 @@ FIGURES = [
 
     Figure("redis-one", "/s", ours_redis("one"), [hiredis("one", 1.0)], more_is_better=True),
     Figure("redis-many", "/s", ours_redis("many"), [hiredis("many", 1.4)], more_is_better=True),
+    Figure("redis-pipeline", "/s", ours_redis("pipeline"), [hiredis("pipeline", 1.0)],
+           more_is_better=True),
+
+    Figure("mqtt-qos0", "/s", *mqtt("qos0", 1.0), more_is_better=True),
+    Figure("mqtt-qos1", "/s", *mqtt("qos1", 1.5), more_is_better=True),
+    Figure("mqtt-qos1-one", "/s", *mqtt("one", 1.0), more_is_better=True),
+
+    Figure("http", "/s", http("get", 50, 100000),
+           [curl(50, 50000, 1.5),
+            Peer("wrk", Command("{python} bench/peer_wrk.py http://127.0.0.1:{http}/1k 50"), 0.9)],
+           more_is_better=True),
+    Figure("https", "/s", https("get", "50000"), [curl_tls("get", "50000", 0.9)],
+           more_is_better=True),
+    Figure("https-resumed", "/s", https("new", "3000"), [curl_tls("new", "3000", 0.9)],
+           more_is_better=True, runs=3),
+    *[Figure(f"http-cpu-{count}", "us", http("cpu", count, 100000),
+             [Peer("10 connections", http("cpu", 10, 100000), 1.5)], runs=3)
+      for count in (100, 1000, 10000)],
+    Figure("idle-connections", "bytes", http("idle", 10000, 0), bar=1024, runs=1),
+    Figure("websocket", "ns", ours_websocket(), [libwebsockets(ratio=1.0)]),
 
     Figure("m3-flash-full", "bytes", Command("{python} bench/board.py flash-full"),
            bar=8192, runs=1),
@@ -141,22 +200,24 @@ class Skip(Exception):
     """Why a command gives no value."""
 
 
-class RedisServer:
-    """redis-server on a core of its own, for as long as the measurements that need it."""
+class Server:
+    """A server on a core of its own, for as long as the measurements that need it. Of `argv`
+    {port} is filled in."""
 
-    def __init__(self):
+    def __init__(self, argv):
+        self.argv = shlex.split(argv)
         self.process = None
         self.port = 0
 
     def start(self, core):
-        if self.process is not None or not shutil.which("redis-server"):
+        if self.process is not None or not shutil.which(self.argv[0]):
             return
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         others = os.sched_getaffinity(0) - {core} or {core}
         self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""],
+            [word.format(port=self.port) for word in self.argv], cwd=ROOT,
             stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, others))
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
@@ -172,7 +233,12 @@ class RedisServer:
             self.process.wait()
 
 
-REDIS = RedisServer()
+SERVERS = {
+    "redis": Server("redis-server --port {port} --bind 127.0.0.1 --save ''"),
+    "mqtt": Server("mosquitto -p {port}"),
+    "http": Server("sh bench/http_server.sh {port}"),
+    "websocket": Server("node bench/websocket_server.js {port}"),
+}
 
 
 class Contestant:
@@ -181,7 +247,9 @@ class Contestant:
     def __init__(self, command, figure, build):
         self.command = command
         self.figure = figure
-        self.argv = [word.format(build=build, python=sys.executable, redis=REDIS.port)
+        ports = {name: server.port for name, server in SERVERS.items()}
+        ports["https"] = ports["http"] + 1
+        self.argv = [word.format(build=build, python=sys.executable, **ports)
                      for word in command.argv.split()]
         self.values = []
         self.skipped = self.missing()
@@ -247,8 +315,9 @@ def judge(value, bar, figure):
 
 
 def measure(figure, build, runs, core):
-    if "{redis}" in figure.ours.argv:
-        REDIS.start(core)
+    for name, server in SERVERS.items():
+        if f"{{{name}}}" in figure.ours.argv:
+            server.start(core)
     own = Contestant(figure.ours, figure, build)
     peers = [Contestant(peer.command, figure, build) for peer in figure.peers]
     for _ in range(min(runs, figure.runs or runs)):
@@ -352,7 +421,8 @@ def main():
             results.append(measure(figure, build, options.runs, core))
             print(line_of(results[-1]), flush=True)
     finally:
-        REDIS.stop()
+        for server in SERVERS.values():
+            server.stop()
     print(summary(results))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps({"machine": machine, "runs": options.runs, "figures": results},
