@@ -120,6 +120,41 @@ static void a_wait_can_be_ended_from_outside(void)
     world_close();
 }
 
+/* ---- A client whose tasks have less time than the delay is long */
+
+struct impatient {
+    sos_frame frame;
+    struct sos_supervisor supervisor;
+    int left;
+};
+
+static async_fn(impatient)
+{
+    async_begin(impatient);
+    CHECK_INT(sos_supervisor_init(&self->supervisor, "impatient",
+                                  &(struct sos_supervisor_options){ .first_delay_us = SOS_MS(100),
+                                                                    .max_delay_us = SOS_MS(200) }),
+              SOS_OK);
+    for (self->left = 2; self->left > 0;) {
+        await(sos_within(task, SOS_MS(30), sos_supervisor_wait(task, &self->supervisor)));
+        note("%s", status_text(sos_status(task)));
+        if (sos_status(task) != SOS_OK)
+            continue;
+        self->left--;
+        sos_supervisor_ended(&self->supervisor, sos_of(task));
+    }
+    async_end;
+}
+
+static void a_wait_that_is_canceled_goes_on_with_the_next(void)
+{
+    world_open(NULL);
+    world.kernel->entropy = no_chance;
+    sos_fork(world.os, impatient, sos_opt(.priority = 1));
+    world_run(SOS_OK, "0 OK\n30000 ETIMEDOUT\n60000 ETIMEDOUT\n90000 ETIMEDOUT\n100000 OK\n");
+    world_close();
+}
+
 struct listening {
     sos_frame frame;
     struct sos_supervisor supervisor;
@@ -169,6 +204,7 @@ int main(void)
     it_gives_up_after_so_many_failures();
     jitter_takes_at_most_half_and_comes_from_the_seed();
     a_wait_can_be_ended_from_outside();
+    a_wait_that_is_canceled_goes_on_with_the_next();
     only_what_is_received_proves_life();
     bad_options_are_refused();
     return 0;

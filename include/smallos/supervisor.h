@@ -39,6 +39,7 @@ struct sos_supervisor {
     uint32_t failures;                     /* in a row */
     int64_t delay_us;                      /* before the next attempt */
     uint64_t began, heard;                 /* moments; began 0: there is no connection */
+    uint64_t next;                         /* moment of the next attempt; 0: not drawn yet */
     struct sos_event hurry;
 };
 
@@ -48,7 +49,7 @@ int sos_supervisor_init(struct sos_supervisor *supervisor, const char *name,
 
 /*
  * Waits until the next attempt is to be made. Ends in 0, or in SOS_ETIMEDOUT when `attempts_max`
- * have failed. Canceled: nothing is left, and the next wait is as long as this one was to be.
+ * have failed. Canceled: nothing is left, and the next wait ends when this one was to end.
  */
 SOS_MUST_USE sos_op sos_supervisor_wait(sos_task *task, struct sos_supervisor *supervisor);
 
