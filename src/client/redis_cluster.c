@@ -11,7 +11,7 @@
 #include "client/redis_cluster_map.h"
 #include "smallos/async.h"
 
-enum { REDIRECTIONS = 16, NODES = 256, RETRY_MS = 50 };
+enum { REDIRECTIONS = 16, AT_ONCE = 4, NODES = 256, RETRY_MS = 50 };
 
 static const char asking[] = "*1\r\n$6\r\nASKING\r\n";
 enum { ASKING = sizeof asking - 1 };
@@ -63,6 +63,8 @@ static bool is_sent_on(struct redis_routed *self)
 
 static bool is_to_wait(const struct redis_routed *self)
 {
+    if (self->redirections >= AT_ONCE)
+        return true; /* the nodes do not agree yet */
     return !begins(self->reply.value->text, "MOVED ") && self->ask == NULL;
 }
 
